@@ -1,0 +1,115 @@
+// A compiled program: kernels, what each reads and writes, and how to run them all in one call.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lamina {
+
+// Machine code of one kernel. [begin, end) is a chunk of its parallel extent; scratch is memory of
+// the executing thread.
+using KernelEntry = void (*)(void* const* arguments, std::int64_t begin, std::int64_t end,
+                             void* scratch);
+
+// Where a kernel's argument points.
+enum class Slot : int { input = 0, output = 1, arena = 2, constant = 3, status = 4 };
+inline constexpr int kSlotCount = 5;
+
+struct Argument {
+    Slot slot;
+    std::int64_t value;  // an index, or for the arena a byte offset
+};
+
+struct Kernel {
+    std::string name;
+    KernelEntry entry = nullptr;
+    std::vector<Argument> arguments;
+    std::int64_t extent = 1;
+    std::int64_t grain = 1;  // chunks are multiples of it
+    std::size_t scratch_bytes = 0;
+    std::vector<int> dependencies;  // earlier kernels that must have finished
+};
+
+enum class Mode : int {
+    threads,  // kernels in order, each split over the pool
+    serial,   // one thread, fixed order
+    graph,    // kernels as soon as their dependencies are done, each on one thread
+};
+
+// Four words that kernels may write; the first is 0 unless something went wrong.
+inline constexpr int kStatusWords = 4;
+struct Status {
+    alignas(32) std::int64_t values[kStatusWords] = {0, 0, 0, 0};
+};
+
+struct Span {
+    int kernel;
+    int thread;
+    std::int64_t start_ns;
+    std::int64_t end_ns;
+};
+
+struct Tally {
+    std::int64_t calls = 0;
+    std::int64_t total_ns = 0;
+};
+
+struct Counts {
+    std::size_t inputs;
+    std::size_t outputs;
+    std::size_t constants;
+};
+
+// Immutable but for its mode and its profile, so any number of threads may run it at once.
+class Program {
+ public:
+    // Throws std::invalid_argument when an index, an offset or a dependency is out of range.
+    Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes);
+
+    // Runs every kernel; the addresses are in the order of the slots' indices. Throws OutOfMemory.
+    Status run(std::span<void* const> inputs, std::span<void* const> outputs,
+               std::span<void* const> constants);
+
+    const std::vector<Kernel>& kernels() const noexcept { return kernels_; }
+    std::size_t arena_bytes() const noexcept { return arena_bytes_; }
+
+    Mode mode() const noexcept { return mode_.load(std::memory_order_relaxed); }
+    void set_mode(Mode mode) noexcept { mode_.store(mode, std::memory_order_relaxed); }
+
+    // Starts from zero; `trace` also keeps every chunk of the last run.
+    void profile(bool enable, bool trace);
+    std::vector<Tally> tallies() const;
+    std::vector<Span> trace() const;
+
+ private:
+    struct Frame;
+
+    void check(Counts counts) const;
+    void bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
+              std::span<void* const> constants, std::byte* arena) const;
+    void run_in_order(Frame& frame, bool split) const;
+    void run_as_graph(Frame& frame) const;
+    void call(Frame& frame, int kernel, std::int64_t begin, std::int64_t end) const noexcept;
+    void record(Frame& frame);
+
+    std::vector<Kernel> kernels_;
+    std::vector<std::size_t> first_argument_;  // of each kernel in a frame's pointers
+    std::size_t argument_count_ = 0;
+    std::vector<std::vector<int>> successors_;
+    std::size_t arena_bytes_;
+
+    std::atomic<Mode> mode_{Mode::threads};
+    std::atomic<bool> profiling_{false};
+    std::atomic<bool> tracing_{false};
+    mutable std::mutex profile_mutex_;
+    std::vector<Tally> tallies_;
+    std::vector<Span> trace_;
+};
+
+}  // namespace lamina

@@ -1,0 +1,225 @@
+// The executor: one run of a Program.
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "machine/clock.hpp"
+#include "memory/block_pool.hpp"
+#include "memory/scratch.hpp"
+#include "program/program.hpp"
+#include "threads/park.hpp"
+#include "threads/thread_pool.hpp"
+
+namespace lamina {
+
+// What one run needs to itself.
+struct Program::Frame {
+    Status status;
+    void* few_pointers[128];
+    std::unique_ptr<void*[]> many_pointers;
+    void** pointers = nullptr;  // every kernel's arguments, one after the other
+
+    bool profiling = false;
+    bool tracing = false;
+    std::vector<std::int64_t> kernel_ns;  // when profiling
+    std::mutex spans_mutex;
+    std::vector<Span> spans;  // when tracing
+
+    std::atomic<std::size_t> scratch_refused{0};  // bytes that a thread could not get
+};
+
+namespace {
+
+// Kernels whose dependencies are done, in the order they became ready.
+class ReadyQueue {
+ public:
+    explicit ReadyQueue(std::size_t count)
+        : count_(count), slots_(new std::atomic<int>[count]) {
+        for (std::size_t i = 0; i < count; ++i) slots_[i].store(kEmpty, std::memory_order_relaxed);
+    }
+
+    void push(int kernel) {
+        slots_[tail_.fetch_add(1, std::memory_order_relaxed)].store(kernel,
+                                                                    std::memory_order_release);
+    }
+
+    // The next ready kernel, or -1 when there is none just now.
+    int pop() {
+        std::size_t head = head_.load(std::memory_order_relaxed);
+        while (head < count_) {
+            const int kernel = slots_[head].load(std::memory_order_acquire);
+            if (kernel == kEmpty) return kEmpty;
+            if (head_.compare_exchange_weak(head, head + 1, std::memory_order_relaxed)) {
+                return kernel;
+            }
+        }
+        return kEmpty;
+    }
+
+ private:
+    static constexpr int kEmpty = -1;
+    std::size_t count_;
+    std::unique_ptr<std::atomic<int>[]> slots_;
+    std::atomic<std::size_t> head_{0};
+    std::atomic<std::size_t> tail_{0};
+};
+
+}  // namespace
+
+Status Program::run(std::span<void* const> inputs, std::span<void* const> outputs,
+                    std::span<void* const> constants) {
+    const Memory arena = arena_bytes_ > 0 ? Memory(arena_bytes_) : Memory();
+    Frame frame;
+    bind(frame, inputs, outputs, constants, arena.data());
+    frame.profiling = profiling_.load(std::memory_order_relaxed);
+    frame.tracing = frame.profiling && tracing_.load(std::memory_order_relaxed);
+    if (frame.profiling) frame.kernel_ns.assign(kernels_.size(), 0);
+
+    switch (mode()) {
+        case Mode::threads:
+            run_in_order(frame, true);
+            break;
+        case Mode::serial:
+            run_in_order(frame, false);
+            break;
+        case Mode::graph:
+            run_as_graph(frame);
+            break;
+    }
+
+    if (frame.profiling) record(frame);
+    const std::size_t refused = frame.scratch_refused.load(std::memory_order_relaxed);
+    if (refused > 0) throw OutOfMemory(refused, BlockPool::process().stats().in_use_bytes, 0);
+    return frame.status;
+}
+
+void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
+                   std::span<void* const> constants, std::byte* arena) const {
+    frame.pointers = frame.few_pointers;
+    if (argument_count_ > std::size(frame.few_pointers)) {
+        frame.many_pointers.reset(new void*[argument_count_]);
+        frame.pointers = frame.many_pointers.get();
+    }
+    void** next = frame.pointers;
+    for (const Kernel& kernel : kernels_) {
+        for (const Argument& argument : kernel.arguments) {
+            const auto value = static_cast<std::size_t>(argument.value);
+            switch (argument.slot) {
+                case Slot::input:
+                    *next++ = inputs[value];
+                    break;
+                case Slot::output:
+                    *next++ = outputs[value];
+                    break;
+                case Slot::arena:
+                    *next++ = arena + value;
+                    break;
+                case Slot::constant:
+                    *next++ = constants[value];
+                    break;
+                case Slot::status:
+                    *next++ = frame.status.values;
+                    break;
+            }
+        }
+    }
+}
+
+void Program::run_in_order(Frame& frame, bool split) const {
+    ThreadPool& pool = ThreadPool::process();
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+        const Kernel& kernel = kernels_[i];
+        if (kernel.extent == 0) continue;
+        const int index = static_cast<int>(i);
+        const std::int64_t start_ns = frame.profiling ? now_ns() : 0;
+        if (split && kernel.extent > kernel.grain) {
+            pool.parallel_for(kernel.extent, kernel.grain,
+                              [&](std::int64_t begin, std::int64_t end) noexcept {
+                                  call(frame, index, begin, end);
+                              });
+        } else {
+            call(frame, index, 0, kernel.extent);
+        }
+        if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
+    }
+}
+
+void Program::run_as_graph(Frame& frame) const {
+    const std::size_t count = kernels_.size();
+    ReadyQueue ready(count);
+    const std::unique_ptr<std::atomic<int>[]> waiting(new std::atomic<int>[count]);
+    std::atomic<std::size_t> left{count};
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto dependencies = static_cast<int>(kernels_[i].dependencies.size());
+        waiting[i].store(dependencies, std::memory_order_relaxed);
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+        if (kernels_[i].dependencies.empty()) ready.push(static_cast<int>(i));
+    }
+
+    const auto take_part = [&](std::int64_t, std::int64_t) noexcept {
+        int idle_rounds = 0;
+        while (left.load(std::memory_order_acquire) > 0) {
+            const int index = ready.pop();
+            if (index < 0) {
+                if (++idle_rounds < 1024) {
+                    relax();
+                } else {
+                    std::this_thread::yield();
+                }
+                continue;
+            }
+            idle_rounds = 0;
+            const auto i = static_cast<std::size_t>(index);
+            const std::int64_t start_ns = frame.profiling ? now_ns() : 0;
+            if (kernels_[i].extent > 0) call(frame, index, 0, kernels_[i].extent);
+            if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
+            for (const int next : successors_[i]) {
+                auto& blockers = waiting[static_cast<std::size_t>(next)];
+                if (blockers.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.push(next);
+            }
+            left.fetch_sub(1, std::memory_order_release);
+        }
+    };
+    ThreadPool& pool = ThreadPool::process();
+    pool.parallel_for(pool.size(), 1, take_part);
+}
+
+void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end) const noexcept {
+    const auto i = static_cast<std::size_t>(index);
+    const Kernel& kernel = kernels_[i];
+    void* scratch = nullptr;
+    if (kernel.scratch_bytes > 0) {
+        try {
+            scratch = thread_scratch(kernel.scratch_bytes);
+        } catch (const OutOfMemory&) {
+            frame.scratch_refused.store(kernel.scratch_bytes, std::memory_order_relaxed);
+            return;
+        }
+    }
+    void* const* arguments = frame.pointers + first_argument_[i];
+    if (!frame.tracing) {
+        kernel.entry(arguments, begin, end, scratch);
+        return;
+    }
+    const std::int64_t start_ns = now_ns();
+    kernel.entry(arguments, begin, end, scratch);
+    const Span span{index, ThreadPool::thread_index(), start_ns, now_ns()};
+    const std::lock_guard lock(frame.spans_mutex);
+    try {
+        frame.spans.push_back(span);
+    } catch (const std::bad_alloc&) {
+        // A trace with a gap is better than no result.
+    }
+}
+
+void Program::record(Frame& frame) {
+    const std::lock_guard lock(profile_mutex_);
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+        tallies_[i].calls += 1;
+        tallies_[i].total_ns += frame.kernel_ns[i];
+    }
+    if (frame.tracing) trace_ = std::move(frame.spans);
+}
+
+}  // namespace lamina

@@ -1,0 +1,137 @@
+#include <cstdint>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "check.hpp"
+#include "program/program.hpp"
+#include "threads/thread_pool.hpp"
+
+using lamina::Argument;
+using lamina::Kernel;
+using lamina::Mode;
+using lamina::Program;
+using lamina::Slot;
+
+namespace {
+
+constexpr std::int64_t kCount = 1000;
+
+void add_one(void* const* arguments, std::int64_t begin, std::int64_t end, void*) {
+    const auto* x = static_cast<const double*>(arguments[0]);
+    auto* y = static_cast<double*>(arguments[1]);
+    for (auto i = begin; i < end; ++i) y[i] = x[i] + 1;
+}
+
+void add(void* const* arguments, std::int64_t begin, std::int64_t end, void* scratch) {
+    const auto* x = static_cast<const double*>(arguments[0]);
+    const auto* y = static_cast<const double*>(arguments[1]);
+    auto* z = static_cast<double*>(arguments[2]);
+    auto* sums = static_cast<double*>(scratch);
+    for (auto i = begin; i < end; ++i) sums[i - begin] = x[i] + y[i];
+    for (auto i = begin; i < end; ++i) z[i] = sums[i - begin];
+}
+
+void complain(void* const* arguments, std::int64_t, std::int64_t, void*) {
+    auto* status = static_cast<std::int64_t*>(arguments[0]);
+    status[0] = 3;
+    status[1] = 42;
+}
+
+Kernel kernel(const char* name, lamina::KernelEntry entry, std::vector<Argument> arguments,
+              std::vector<int> dependencies = {}) {
+    Kernel made;
+    made.name = name;
+    made.entry = entry;
+    made.arguments = std::move(arguments);
+    made.extent = kCount;
+    made.grain = 16;
+    made.dependencies = std::move(dependencies);
+    return made;
+}
+
+// out = (x + 1) + (c + 1), a diamond over two arena slots.
+Program diamond() {
+    constexpr std::int64_t kSecond = kCount * 8;
+    std::vector<Kernel> kernels = {
+        kernel("left", add_one, {{Slot::input, 0}, {Slot::arena, 0}}),
+        kernel("right", add_one, {{Slot::constant, 0}, {Slot::arena, kSecond}}),
+        kernel("join", add, {{Slot::arena, 0}, {Slot::arena, kSecond}, {Slot::output, 0}}, {0, 1}),
+    };
+    kernels[2].scratch_bytes = kCount * 8;
+    return Program(std::move(kernels), {1, 1, 1}, 2 * kCount * 8);
+}
+
+void check_diamond(Program& program) {
+    std::vector<double> x(kCount, 5.0);
+    std::vector<double> c(kCount, 10.0);
+    std::vector<double> out(kCount, 0.0);
+    void* inputs[] = {x.data()};
+    void* outputs[] = {out.data()};
+    void* constants[] = {c.data()};
+    const auto status = program.run(inputs, outputs, constants);
+    CHECK(status.values[0] == 0);
+    for (const double value : out) CHECK(value == 17.0);
+}
+
+}  // namespace
+
+TEST(modes_agree) {
+    lamina::ThreadPool::process().resize(3);
+    Program program = diamond();
+    for (const Mode mode : {Mode::threads, Mode::serial, Mode::graph}) {
+        program.set_mode(mode);
+        for (int i = 0; i < 200; ++i) check_diamond(program);
+    }
+}
+
+TEST(many_threads_run_one_program) {
+    lamina::ThreadPool::process().resize(3);
+    Program program = diamond();
+    for (const Mode mode : {Mode::threads, Mode::graph}) {
+        program.set_mode(mode);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t) {
+            threads.emplace_back([&program] {
+                for (int i = 0; i < 100; ++i) check_diamond(program);
+            });
+        }
+        for (auto& thread : threads) thread.join();
+    }
+}
+
+TEST(profiles_count_runs) {
+    Program program = diamond();
+    program.profile(true, true);
+    for (const Mode mode : {Mode::threads, Mode::graph}) {
+        program.set_mode(mode);
+        check_diamond(program);
+    }
+    const auto tallies = program.tallies();
+    CHECK(tallies.size() == 3);
+    for (const auto& tally : tallies) CHECK(tally.calls == 2 && tally.total_ns >= 0);
+    CHECK(program.trace().size() == 3);
+    program.profile(false, false);
+    check_diamond(program);
+    CHECK(program.tallies()[0].calls == 2);
+}
+
+TEST(a_kernel_reports_a_fault) {
+    Program program({kernel("complain", complain, {{Slot::status, 0}})}, {0, 0, 0}, 0);
+    const auto status = program.run({}, {}, {});
+    CHECK(status.values[0] == 3 && status.values[1] == 42);
+}
+
+TEST(bad_programs_are_refused) {
+    const auto build = [](std::vector<Argument> arguments, std::vector<int> dependencies) {
+        return Program({kernel("k", add_one, std::move(arguments), std::move(dependencies))},
+                       {1, 1, 0}, 64);
+    };
+    build({{Slot::input, 0}, {Slot::arena, 64}}, {});
+    CHECK_THROWS(build({{Slot::input, 1}}, {}), std::invalid_argument);
+    CHECK_THROWS(build({{Slot::output, -1}}, {}), std::invalid_argument);
+    CHECK_THROWS(build({{Slot::arena, 65}}, {}), std::invalid_argument);
+    CHECK_THROWS(build({{Slot::constant, 0}}, {}), std::invalid_argument);
+    CHECK_THROWS(build({{static_cast<Slot>(9), 0}}, {}), std::invalid_argument);
+    CHECK_THROWS(build({}, {0}), std::invalid_argument);
+}

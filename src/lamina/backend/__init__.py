@@ -1,0 +1,1 @@
+"""How programs loop on a machine: the nest IR, targets, schedules, code generation, compilation."""

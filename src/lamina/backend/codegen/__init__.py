@@ -1,0 +1,10 @@
+"""Nest -> machine code."""
+
+from .llvm.objects import (
+    CompiledKernel,
+    compile_kernels,
+    kernel_assembly,
+    kernel_ir,
+    kernel_key,
+    kernel_optimised_ir,
+)

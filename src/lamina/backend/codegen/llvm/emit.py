@@ -1,0 +1,695 @@
+"""Nest -> LLVM IR text.
+
+    define void @name(ptr %args, i64 %begin, i64 %end, ptr %scratch)
+
+`args` is an array of buffer pointers in parameter order, then, if the nest checks anything, a pointer
+to the status (int64[4]: code, value, limit). The outermost parallel loop runs from begin to end.
+
+`Writer` places instructions, `Memory` accesses buffers, `Lanes` computes, `Accumulators` keeps partial
+sums; this file walks the statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from lamina.backend.nest.nodes import (
+    Accumulate,
+    Accumulator,
+    Alloc,
+    Apply,
+    Const,
+    Expr,
+    Fault,
+    For,
+    If,
+    Let,
+    Load,
+    Nest,
+    Stmt,
+    Store,
+    Var,
+)
+from lamina.base.errors import VerifyError
+
+from .accumulators import Accumulators
+from .integers import fold
+from .lanes import Lane, Lanes
+from .memory import Buffer, Memory, Offset, VectorVariable, zeroed
+from .widths import Body, Machine, copies_of, lanes_of, survey
+from .writer import Writer
+
+_STRAIGHT = 8  # vector loops of at most so many vectors are written out
+_SCRATCH_ALIGN = 64
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """LLVM IR of one kernel: `text` is a whole module that defines `symbol`."""
+
+    symbol: str
+    text: str
+    scratch_bytes: int
+
+
+@dataclass
+class LetValue:
+    """A `Let` of an index expression: its value, and its expression for affine analysis."""
+
+    value: Lane
+    expr: Expr
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Under which vector loop and which mask code is being written."""
+
+    width: int = 1
+    mask: Lane | None = None  # lanes of a tail that exist
+    copy: tuple[int, ...] = ()  # of each enclosing loop, for partial accumulators
+    streaming: bool = False  # the stores that ask for it are known to be aligned
+
+
+Binding = int | Lane | VectorVariable | LetValue
+
+
+@dataclass
+class Memo:
+    """Values of expressions already computed in this body."""
+
+    values: dict[int, Lane] = field(default_factory=dict)
+    readers: dict[str, set[int]] = field(default_factory=dict)  # what -> expressions that read it
+
+    def forget(self, what: str) -> None:
+        for key in self.readers.pop(what, ()):
+            self.values.pop(key, None)
+
+
+def emit(nest: Nest, target: Machine, symbol: str = "") -> KernelText:
+    """The LLVM IR of a nest for a target.
+
+    Args:
+        nest: a verified nest.
+        target: answers `has(feature)` and `lanes(dtype)`.
+        symbol: the function's name; the nest's when empty.
+    """
+    return KernelEmitter(nest, target).run(symbol or nest.name)
+
+
+class KernelEmitter:
+    """Walks one nest."""
+
+    def __init__(self, nest: Nest, target: Machine) -> None:
+        self.nest, self.target = nest, target
+        self.w = Writer()
+        self.s = Lanes(self.w.pure, self.w.declare, target)
+        self.memory = Memory(self.w, self.s)
+        self.accumulators = Accumulators(self.w, self.s)
+        self.env: dict[str, Binding] = {}
+        self.buffers: dict[str, Buffer] = {}
+        self.frame = Frame()
+        self.memo = Memo()
+        self.scratch_bytes = 0
+        self.fenced = False  # streaming stores have to be visible to other threads at the end
+        self._groups: list[str] = []
+        self._reads: dict[int, frozenset[str]] = {}
+        self._surveys: dict[int, Body] = {}
+
+    # --- the function --------------------------------------------------------------------------
+
+    def run(self, symbol: str) -> KernelText:
+        self._bind_parameters()
+        body = self.nest.body
+        parallel = [s for s in body if isinstance(s, For) and s.kind == "parallel"]
+        if parallel:
+            if len(body) != 1:
+                raise VerifyError(
+                    "a parallel loop is not alone in its kernel",
+                    [f"kernel {self.nest.name} has {len(body)} outer statements"],
+                )
+            self._parallel(parallel[0])
+        else:
+            self.body(body)
+        lines = self.w.scopes[0].lines
+        text = [
+            f"define void @{symbol}(ptr %args, i64 %begin, i64 %end, ptr %scratch) nounwind {{",
+            "entry:",
+            *self.w.allocas,
+            "  %empty = icmp sge i64 %begin, %end",
+            "  br i1 %empty, label %done, label %run",
+            "run:",
+            *lines,
+            *(["  fence seq_cst"] if self.fenced else []),
+            "  br label %done",
+            "done:",
+            "  ret void",
+            "}",
+            *self.w.declarations,
+            *self._metadata(),
+        ]
+        return KernelText(symbol, "\n".join(text) + "\n", self.scratch_bytes)
+
+    def _bind_parameters(self) -> None:
+        written = survey(self.nest.body).writes
+        groups = {p.name: p.may_alias or p.name for p in self.nest.params}
+        written_groups = {groups[n] for n in written if n in groups}
+        for index, p in enumerate(self.nest.params):
+            slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {index}")
+            pointer = self.w.pure(f"load ptr, ptr {slot}, align 8")
+            group = groups[p.name]
+            self._bind_buffer(
+                p.name, p.dtype, pointer, p.size, group, constant=group not in written_groups
+            )
+        if self.nest.checks:
+            slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {len(self.nest.params)}")
+            self.status = self.w.pure(f"load ptr, ptr {slot}, align 8")
+
+    def _bind_buffer(
+        self, name: str, dtype: str, pointer: str, size: int, group: str,
+        constant: bool = False, space: str = "param",
+    ) -> None:  # fmt: skip
+        if group not in self._groups:
+            self._groups.append(group)
+        number = self._groups.index(group)
+        tag = f", !alias.scope !{100 + 2 * number}, !noalias !{101 + 2 * number}"
+        if space == "register":
+            tag = ""
+        self.buffers[name] = Buffer(name, dtype, pointer, size, group, constant, space, tag)
+
+    def _metadata(self) -> list[str]:
+        lines = ["!0 = distinct !{!0}"]
+        scopes = [f"!{1 + i}" for i in range(len(self._groups))]
+        lines += [f"{scope} = distinct !{{{scope}, !0}}" for scope in scopes]
+        for i, scope in enumerate(scopes):
+            others = ", ".join(s for s in scopes if s != scope)
+            lines += [f"!{100 + 2 * i} = !{{{scope}}}", f"!{101 + 2 * i} = !{{{others}}}"]
+        return [*lines, "!99 = !{i32 1}"]  # of !nontemporal
+
+    def _parallel(self, loop: For) -> None:
+        if loop.step != 1:
+            raise VerifyError("a parallel loop has a step", [f"step {loop.step} of {loop.var}"])
+        begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
+        writes = self._survey(loop, loop.body).writes
+        with self.w.loop(begin, end, 1, writes) as variable, self._scoped():
+            self.env[loop.var] = variable
+            self.body(loop.body)
+
+    # --- statements ----------------------------------------------------------------------------
+
+    def body(self, statements: tuple[Stmt, ...]) -> None:
+        for s in statements:
+            self.statement(s)
+
+    def statement(self, s: Stmt) -> None:
+        match s:
+            case For(kind="unroll"):
+                self._unroll(s)
+            case For(kind="vector"):
+                self._vector(s)
+            case For():
+                self._serial(s)
+            case Let():
+                value = self.value(s.value)
+                index = s.value.dtype == "i64" and not self.reads(s.value)
+                self.env[s.name] = LetValue(value, s.value) if index else value
+            case Store():
+                self._store(s)
+            case Accumulator():
+                init = self.value(s.init)
+                self.accumulators.declare(s.name, s.dtype, s.op, init, self.frame)
+            case Accumulate():
+                self._accumulate(s)
+            case Alloc():
+                self._alloc(s)
+            case If():
+                condition = self.value(s.condition)
+                if condition.width > 1:
+                    raise VerifyError("the condition of an If differs between lanes")
+                with self.w.when(condition, self._survey(s, s.body).writes), self._scoped():
+                    self.body(s.body)
+            case Fault():
+                self._fault(s)
+            case _:
+                raise VerifyError(f"unknown statement {type(s).__name__}")
+
+    @contextmanager
+    def _scoped(self, **frame: Any) -> Iterator[None]:
+        """Names, computed values and the frame of a body end with it."""
+        before = self.env, self.memo, self.frame, self.buffers
+        self.env, self.memo, self.buffers = dict(self.env), Memo(), dict(self.buffers)
+        if frame:
+            self.frame = replace(self.frame, **frame)
+        yield
+        self.env, self.memo, self.frame, self.buffers = before
+        # Bodies write: what the outer body remembers of those reads is stale.
+        self.memo = Memo()
+
+    def _survey(self, node: Stmt, statements: tuple[Stmt, ...]) -> Body:
+        found = self._surveys.get(id(node))
+        if found is None:
+            found = survey(statements)
+            for name in list(found.writes):
+                if name in self.buffers:
+                    found.writes.add(self.buffers[name].group)
+            self._surveys[id(node)] = found
+        return found
+
+    def _store(self, s: Store) -> None:
+        offset = self.offset(s.offset)
+        value = self.value(s.value)
+        mask = None if s.mask is None else self.value(s.mask)
+        if value.width > 1 or not offset.is_uniform or (mask is not None and mask.width > 1):
+            mask = self._masked(mask)
+        buffer = self.buffers[s.buffer]
+        streaming = self.target.lanes("u8") if s.streaming and self.frame.streaming else 0
+        self.memory.store(buffer, offset, value, self.frame.width, mask, streaming)
+        self._forget(buffer.group)
+
+    def _forget(self, what: str) -> None:
+        self.memo.forget(what)
+
+    def _masked(self, mask: Lane | None) -> Lane | None:
+        tail = self.frame.mask
+        if tail is None or mask is None:
+            return mask or tail
+        return self.s.and_(mask, tail)
+
+    def _accumulate(self, s: Accumulate) -> None:
+        value = self.value(s.value)
+        mask = None if s.mask is None else self.value(s.mask)
+        self.accumulators.accumulate(s.name, value, self._masked(mask), self.frame)
+        self._forget("%" + s.name)
+
+    def _alloc(self, s: Alloc) -> None:
+        if s.space == "register":
+            pointer = self.w.stack(zeroed(s.dtype, s.size))
+            size_bytes = s.size * max(_memory_bytes(s.dtype), 1)
+            self.w.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+            self.w.do(
+                f"call void @llvm.memset.p0.i64(ptr align 64 {pointer}, i8 0, "
+                f"i64 {size_bytes}, i1 false)"
+            )
+        else:
+            pointer = self.w.pure(f"getelementptr i8, ptr %scratch, i64 {self.scratch_bytes}")
+            size_bytes = s.size * max(_memory_bytes(s.dtype), 1)
+            self.scratch_bytes += -(-size_bytes // _SCRATCH_ALIGN) * _SCRATCH_ALIGN
+        self._bind_buffer(s.name, s.dtype, pointer, s.size, s.name, space=s.space)
+
+    def _fault(self, s: Fault) -> None:
+        w, width = self.w, self.frame.width
+        condition = self.value(s.condition)
+        if condition.width > 1 or self.frame.mask is not None:
+            condition = self.s.broadcast(condition, width)
+            masked = self._masked(condition)
+            assert masked is not None
+            condition = masked
+        value, limit = self.value(s.value), self.value(s.limit)
+        if condition.width > 1:
+            lanes = w.pure(f"bitcast {condition.typed} to i{width}")
+            found = Lane(w.pure(f"icmp ne i{width} {lanes}, 0"), "bool")
+            w.declare(f"declare i{width} @llvm.cttz.i{width}(i{width}, i1)")
+        else:
+            found = condition
+        with w.when(found):
+            if condition.width > 1:
+                first = w.here(f"call i{width} @llvm.cttz.i{width}(i{width} {lanes}, i1 false)")
+                value, limit = (self._lane(v, first, width) for v in (value, limit))
+            pair = w.here(f"cmpxchg ptr {self.status}, i64 0, i64 {s.code} monotonic monotonic")
+            won = Lane(w.here(f"extractvalue {{ i64, i1 }} {pair}, 1"), "bool")
+            with w.when(won):
+                for place, v in ((8, value), (16, limit)):
+                    slot = w.pure(f"getelementptr i8, ptr {self.status}, i64 {place}")
+                    w.do(f"store {v.typed}, ptr {slot}, align 8")
+
+    def _lane(self, v: Lane, number: str, width: int) -> Lane:
+        if v.width == 1:
+            return v
+        return Lane(self.w.here(f"extractelement {v.typed}, i{width} {number}"), v.dtype)
+
+    # --- loops ---------------------------------------------------------------------------------
+
+    @contextmanager
+    def _loop(
+        self, s: For, start: Lane, stop: Lane, step: int, iterations: int | None
+    ) -> Iterator[Lane]:
+        """A loop over start..stop; skipped when empty unless the number of iterations is known."""
+        writes = self._survey(s, s.body).writes
+        if iterations == 1:
+            yield start
+        elif iterations is not None:
+            with self.w.loop(start, stop, step, writes) as variable:
+                yield variable
+        else:
+            with (
+                self.w.when(self.s.less(start, stop), writes),
+                self.w.loop(start, stop, step, writes) as variable,
+            ):
+                yield variable
+
+    def _bounds(self, s: For) -> tuple[Lane, Lane, int | None]:
+        """Start, stop and, when known, the number of iterations."""
+        start, stop = self.value(s.start), self.value(s.stop)
+        span = self.offset(s.stop)
+        span.add(self.offset(s.start), -1)
+        if not span.scalars and span.is_uniform:
+            return start, stop, max(-(-span.constant // s.step), 0)
+        return start, stop, None
+
+    def _unroll(self, s: For) -> None:
+        start, _, count = self._bounds(s)
+        if count is None or not start.is_literal:
+            raise VerifyError("an unrolled loop has no constant bounds", [f"loop {s.var}"])
+        for i in range(count):
+            with self._scoped():
+                self.env[s.var] = int(start.name) + i * s.step
+                self.body(s.body)
+
+    def _serial(self, s: For) -> None:
+        start, stop, count = self._bounds(s)
+        if count == 0:
+            return
+        body = self._survey(s, s.body)
+        copies = self._serial_copies(s, body, count)
+        if copies == 1:
+            with self._loop(s, start, stop, s.step, count) as variable, self._scoped():
+                self._serial_copy(s, variable, 0, 0)
+            return
+        whole = self._whole(start, stop, count, s.step, copies)
+        groups = None if count is None else count // copies
+        with self._loop(s, start, whole, s.step * copies, groups) as variable:
+            for c in range(copies):
+                with self._scoped():
+                    self._serial_copy(s, variable, c * s.step, c)
+        left = None if count is None else count % copies
+        if left != 0:
+            with self._loop(s, whole, stop, s.step, left) as variable, self._scoped():
+                self._serial_copy(s, variable, 0, 0)
+
+    def _serial_copies(self, s: For, body: Body, count: int | None) -> int:
+        copies = s.copies
+        if copies == 1 and body.accumulates and body.operations <= 8:
+            copies = 4
+        return copies if count is None or count >= 2 * copies else 1
+
+    def _serial_copy(self, s: For, variable: Lane, shift: int, copy: int) -> None:
+        self.frame = replace(self.frame, copy=(*self.frame.copy, copy))
+        at = self.s.add(variable, self.s.constant(shift, "i64")) if shift else variable
+        self.env[s.var] = LetValue(at, Shifted(variable, shift)) if shift else at
+        self.body(s.body)
+
+    def _whole(self, start: Lane, stop: Lane, count: int | None, step: int, group: int) -> Lane:
+        """Where the last whole group of iterations ends."""
+        if count is not None:
+            taken = count // group * group * step
+            if start.is_literal:
+                return self.s.constant(int(start.name) + taken, "i64")
+            return self.s.add(start, self.s.constant(taken, "i64"))
+        span = self.s.subtract(stop, start)
+        if step != 1:
+            rounded = self.s.add(span, self.s.constant(step - 1, "i64"))
+            span = Lane(self.w.pure(f"sdiv i64 {rounded.name}, {step}"), "i64")
+        span = self.s.maximum(span, self.s.constant(0, "i64"))
+        if group & group - 1:
+            rest = Lane(self.w.pure(f"urem i64 {span.name}, {group}"), "i64")
+            taken_lane = self.s.subtract(span, rest)
+        else:
+            taken_lane = self.s.and_(span, self.s.constant(-group, "i64"))
+        return self.s.add(start, self.s.multiply(taken_lane, self.s.constant(step, "i64")))
+
+    # --- vector loops --------------------------------------------------------------------------
+
+    def _vector(self, s: For) -> None:
+        if self.frame.width > 1:
+            raise VerifyError("a vector loop inside a vector loop", [f"loop {s.var}"])
+        start, stop, count = self._bounds(s)
+        if count == 0:
+            return
+        body = self._survey(s, s.body)
+        width = lanes_of(body, self.target)
+        if width == 1:
+            self._serial(s)
+            return
+        if count is not None and count < width:
+            width = 1 << (count - 1).bit_length()
+        vectors = None if count is None else count // width
+        copies = copies_of(s.copies, body, vectors)
+        if count is not None and vectors + bool(count % width) <= _STRAIGHT:
+            for k in range(vectors):
+                self._vector_copy(s, start, k * width, width, copy=k % copies)
+            taken = start, vectors * width
+        else:
+            taken = self._vector_loops(s, start, stop, count, width, copies), 0
+        self._vector_tail(s, *taken, stop, count, width)
+
+    def _vector_loops(
+        self, s: For, start: Lane, stop: Lane, count: int | None, width: int, copies: int
+    ) -> Lane:
+        """All whole vectors; returns where they end."""
+        whole = self._whole(start, stop, count, s.step, width * copies)
+        groups = None if count is None else count // (width * copies)
+        aligned = self._aligned(s, start)
+        if aligned is None:
+            self._vector_groups(s, start, whole, width, copies, groups)
+        else:
+            writes = self._survey(s, s.body).writes
+            with self.w.when(aligned, writes):
+                self.frame = replace(self.frame, streaming=True)
+                self._vector_groups(s, start, whole, width, copies, groups)
+                self.frame = replace(self.frame, streaming=False)
+            with self.w.when(self.s.not_(aligned), writes):
+                self._vector_groups(s, start, whole, width, copies, groups)
+        if copies == 1:
+            return whole
+        done = self._whole(start, stop, count, s.step, width)
+        if count is None:
+            self._vector_groups(s, whole, done, width, 1, None)
+        else:
+            for k in range(count // width % copies):
+                self._vector_copy(s, whole, k * width, width, copy=k)
+        return done
+
+    def _vector_groups(
+        self, s: For, start: Lane, stop: Lane, width: int, copies: int, groups: int | None
+    ) -> None:
+        with self._loop(s, start, stop, s.step * width * copies, groups) as variable:
+            for c in range(copies):
+                self._vector_copy(s, variable, c * width, width, copy=c)
+
+    def _aligned(self, s: For, start: Lane) -> Lane | None:
+        """Whether all streaming stores of a loop begin on whole vectors; None without any."""
+        wanted = [t for t in s.body if isinstance(t, Store) and t.streaming and t.mask is None]
+        if s.step != 1 or not wanted or not self.target.has("sse2"):
+            return None
+        bound = {**self.env, s.var: start}
+        bits: Lane | None = None
+        for store in wanted:
+            if not names(store.offset) <= bound.keys():
+                return None
+            buffer = self.buffers[store.buffer]
+            with self._scoped():
+                self.env[s.var] = start
+                pointer = self.memory.address(buffer, self.offset(store.offset))
+            number = Lane(self.w.pure(f"ptrtoint ptr {pointer} to i64"), "i64")
+            bits = number if bits is None else self.s.or_(bits, number)
+        assert bits is not None
+        low = self.s.and_(bits, self.s.constant(self.target.lanes("u8") - 1, "i64"))
+        self.fenced = True
+        return self.s.equal(low, self.s.constant(0, "i64"))
+
+    def _vector_copy(
+        self, s: For, base: Lane, number: int, width: int, copy: int, mask: Lane | None = None
+    ) -> None:
+        """One body for the lanes that begin `number` iterations after `base`."""
+        with self._scoped(width=width, mask=mask, copy=(*self.frame.copy, copy)):
+            shift = number * s.step
+            if base.is_literal:
+                variable = VectorVariable(None, int(base.name) + shift, s.step, width)
+            else:
+                variable = VectorVariable(base, shift, s.step, width)
+            if width > 1:
+                self.env[s.var] = variable
+            elif variable.base is None:
+                self.env[s.var] = variable.shift
+            else:
+                at = self.s.add(base, self.s.constant(shift, "i64")) if shift else base
+                self.env[s.var] = LetValue(at, Shifted(base, shift)) if shift else at
+            self.body(s.body)
+
+    def _vector_tail(
+        self, s: For, base: Lane, number: int, stop: Lane, count: int | None, width: int
+    ) -> None:
+        """The lanes that do not fill a vector, under a mask."""
+        if count is not None:
+            rest = count % width
+            if rest:
+                text = ", ".join(f"i1 {'true' if i < rest else 'false'}" for i in range(width))
+                self._vector_copy(s, base, number, width, 0, Lane(f"<{text}>", "bool", width))
+            return
+        if base.is_literal and number:
+            base, number = self.s.constant(int(base.name) + number * s.step, "i64"), 0
+        with self.w.when(self.s.less(base, stop), self._survey(s, s.body).writes):
+            left = self.s.subtract(stop, base)
+            if s.step != 1:
+                rounded = self.s.add(left, self.s.constant(s.step - 1, "i64"))
+                left = Lane(self.w.pure(f"sdiv i64 {rounded.name}, {s.step}"), "i64")
+            small = self.s.cast(left, "i32")
+            text = ", ".join(f"i32 {i}" for i in range(width))
+            mask = self.s.less(Lane(f"<{text}>", "i32", width), self.s.broadcast(small, width))
+            self._vector_copy(s, base, number, width, 0, mask)
+
+    # --- expressions ---------------------------------------------------------------------------
+
+    def reads(self, e: Expr) -> frozenset[str]:
+        """Buffer groups and accumulators (`%name`) whose change makes the value of `e` stale."""
+        found = self._reads.get(id(e))
+        if found is None:
+            match e:
+                case Load():
+                    inner = self.reads(e.offset) | (self.reads(e.mask) if e.mask else frozenset())
+                    found = inner | {self.buffers[e.buffer].group}
+                case Apply():
+                    found = frozenset().union(*(self.reads(a) for a in e.args))
+                case Var() if e.name not in self.env:
+                    found = frozenset({"%" + e.name})
+                case _:
+                    found = frozenset()
+            self._reads[id(e)] = found
+        return found
+
+    def value(self, e: Expr) -> Lane:
+        """The value of an expression: one lane when it is the same in all of them."""
+        if isinstance(e, Const):
+            return self.s.constant(e.value, e.dtype)
+        if isinstance(e, Var):
+            return self._variable(e)
+        known = self.memo.values.get(id(e))
+        if known is None:
+            known = self._load(e) if isinstance(e, Load) else self._apply(e)
+            self.memo.values[id(e)] = known
+            for what in self.reads(e):
+                self.memo.readers.setdefault(what, set()).add(id(e))
+        return known
+
+    def _variable(self, e: Var) -> Lane:
+        bound = self.env.get(e.name)
+        match bound:
+            case Lane():
+                return bound
+            case LetValue():
+                return bound.value
+            case VectorVariable():
+                return self._lane_numbers(bound)
+            case None:
+                return self.accumulators.read(e.name)
+        return self.s.constant(bound, "i64")
+
+    def _lane_numbers(self, v: VectorVariable) -> Lane:
+        text = ", ".join(f"i64 {v.shift + i * v.step}" for i in range(v.width))
+        numbers = Lane(f"<{text}>", "i64", v.width)
+        if v.base is None:
+            return numbers
+        return self.s.add(self.s.broadcast(v.base, v.width), numbers)
+
+    def _load(self, e: Load) -> Lane:
+        offset = self.offset(e.offset)
+        mask = None if e.mask is None else self.value(e.mask)
+        if not offset.is_uniform:
+            mask = self._masked(mask)
+        return self.memory.load(self.buffers[e.buffer], offset, self.frame.width, mask)
+
+    def _apply(self, e: Expr) -> Lane:
+        if not isinstance(e, Apply):
+            raise VerifyError(f"unknown expression {type(e).__name__}")
+        args = [self.value(a) for a in e.args]
+        op = e.op.rstrip("_")
+        folded = fold(self.s, op, args, e.dtype)
+        return folded if folded is not None else self.s.apply(op, args, e.dtype)
+
+    def offset(self, e: Expr) -> Offset:
+        """An index expression as constant + factors * scalars + stride * lane number."""
+        result = Offset()
+        self._add_to(result, e, 1)
+        return result
+
+    def _add_to(self, result: Offset, e: Expr, factor: int) -> None:
+        match e:
+            case Const():
+                result.constant += int(e.value) * factor
+            case Shifted():
+                result.add_term(e.base, factor)
+                result.constant += e.shift * factor
+            case Var():
+                self._add_variable(result, e, factor)
+            case Apply(op="add", args=(a, b)):
+                self._add_to(result, a, factor)
+                self._add_to(result, b, factor)
+            case Apply(op="subtract", args=(a, b)):
+                self._add_to(result, a, factor)
+                self._add_to(result, b, -factor)
+            case Apply(op="negative", args=(a,)):
+                self._add_to(result, a, -factor)
+            case Apply(op="multiply", args=(a, b)):
+                self._add_product(result, e, a, b, factor)
+            case _:
+                self._add_opaque(result, self.value(e), factor)
+
+    def _add_variable(self, result: Offset, e: Var, factor: int) -> None:
+        bound = self.env.get(e.name)
+        match bound:
+            case int():
+                result.constant += bound * factor
+            case VectorVariable():
+                result.constant += bound.shift * factor
+                result.stride += bound.step * factor
+                if bound.base is not None:
+                    result.add_term(bound.base, factor)
+            case LetValue():
+                self._add_to(result, bound.expr, factor)
+            case _:
+                self._add_opaque(result, self.value(e), factor)
+
+    def _add_product(self, result: Offset, e: Expr, a: Expr, b: Expr, factor: int) -> None:
+        for x, y in ((a, b), (b, a)):
+            scale = self.offset(y)
+            if scale.is_uniform and not scale.scalars:
+                self._add_to(result, x, factor * scale.constant)
+                return
+        self._add_opaque(result, self.value(e), factor)
+
+    def _add_opaque(self, result: Offset, value: Lane, factor: int) -> None:
+        if value.is_literal and value.width == 1:
+            result.constant += int(value.name) * factor
+        else:
+            result.add_term(value, factor)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Shifted(Expr):
+    """A loop variable plus a constant, in an unrolled copy."""
+
+    base: Lane
+    shift: int
+
+    def __init__(self, base: Lane, shift: int) -> None:
+        object.__setattr__(self, "dtype", "i64")
+        object.__setattr__(self, "base", base)
+        object.__setattr__(self, "shift", shift)
+
+
+def names(e: Expr) -> set[str]:
+    """The names an index expression reads; a load counts as an unknown name."""
+    match e:
+        case Var():
+            return {e.name}
+        case Apply():
+            return set().union(*(names(a) for a in e.args))
+        case Load():
+            return {"?"}
+    return set()
+
+
+def _memory_bytes(dtype: str) -> int:
+    return 1 if dtype == "bool" else int(dtype.lstrip("buif")) // 8

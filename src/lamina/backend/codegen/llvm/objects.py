@@ -1,0 +1,148 @@
+"""Nests -> loaded kernels: the memory cache, then the disk cache, then LLVM.
+
+    kernels = compile_kernels([nest], target)
+    kernels[0].address      # void (*)(void** args, int64 begin, int64 end, void* scratch)
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from lamina.backend.nest.nodes import Nest
+from lamina.base import config
+
+from .disk import DiskCache, Entry
+from .emit import emit
+from .fingerprint import fingerprint
+from .module import Processor, assembly, machine, object_bytes, optimised_ir
+from .widths import Machine
+
+
+class KernelTarget(Machine, Processor, Protocol):
+    """What compiling needs of a target."""
+
+
+@dataclass(frozen=True)
+class CompiledKernel:
+    """A kernel in memory, ready to be called.
+
+    Attributes:
+        address: `void (*)(void** args, int64_t begin, int64_t end, void* scratch)`.
+        name: of the nest.
+        symbol: of the function in its object.
+        scratch_bytes: 64-byte aligned memory that one call needs.
+        key: equal for kernels with equal code.
+        code: the object, for deployment.
+    """
+
+    address: int
+    name: str
+    symbol: str
+    scratch_bytes: int
+    key: str
+    code: bytes
+
+
+@functools.cache
+def compiler_version() -> str:
+    """Names the code generator: its sources and the LLVM under it."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    nest = here.parents[1] / "nest" / "nodes.py"
+    for path in [*sorted(here.rglob("*.py")), nest]:
+        digest.update(path.read_bytes())
+    return f"{digest.hexdigest()[:16]}-llvmlite{llvmlite.__version__}"
+
+
+def kernel_key(nest: Nest, target: KernelTarget) -> str:
+    """The structural key of a kernel: its nest, the target and the compiler."""
+    parts = f"{fingerprint(nest)}\n{target.key}\n{compiler_version()}"
+    return hashlib.sha256(parts.encode()).hexdigest()
+
+
+class Loader:
+    """Holds object code in memory for the life of the process."""
+
+    def __init__(self) -> None:
+        self._jit: llvm.LLJIT | None = None
+        self._trackers: dict[str, llvm.ResourceTracker] = {}
+        self._lock = threading.Lock()
+
+    def load(self, entry: Entry, target: KernelTarget) -> int:
+        """The address of the entry's function."""
+        with self._lock:
+            tracker = self._trackers.get(entry.key)
+            if tracker is None:
+                if self._jit is None:
+                    machine(target)
+                    self._jit = llvm.create_lljit_compiler()
+                builder = llvm.JITLibraryBuilder().add_object_img(entry.code)
+                builder.add_current_process().export_symbol(entry.symbol)
+                tracker = self._trackers[entry.key] = builder.link(self._jit, entry.key)
+            return tracker[entry.symbol]
+
+
+_LOADER = Loader()
+_KERNELS: dict[str, CompiledKernel] = {}
+_DISKS: dict[Path, DiskCache] = {}
+
+
+def disk_cache() -> DiskCache | None:
+    """The disk cache that the settings name, if any."""
+    folder = config.cache_dir()
+    if folder is None:
+        return None
+    return _DISKS.setdefault(folder, DiskCache(folder / "kernels"))
+
+
+def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[CompiledKernel]:
+    """Machine code for each nest, in order; equal nests share it."""
+    disk = disk_cache()
+    result = []
+    for nest in nests:
+        key = kernel_key(nest, target)
+        kernel = _KERNELS.get(key)
+        if kernel is None:
+            entry = disk.read(key, compiler_version(), target.key) if disk else None
+            if entry is None:
+                entry = build(nest, target, key)
+                if disk:
+                    disk.write(entry)
+            address = _LOADER.load(entry, target)
+            kernel = CompiledKernel(
+                address, nest.name, entry.symbol, entry.scratch_bytes, key, entry.code
+            )
+            _KERNELS[key] = kernel
+        result.append(kernel)
+    return result
+
+
+def build(nest: Nest, target: KernelTarget, key: str) -> Entry:
+    """Compiles one nest, past all caches."""
+    text = emit(nest, target, symbol=f"lamina_{key[:24]}")
+    code = object_bytes(text.text, target)
+    return Entry(key, compiler_version(), target.key, text.symbol, text.scratch_bytes, code)
+
+
+def kernel_ir(nest: Nest, target: KernelTarget) -> str:
+    """The LLVM IR that is generated for a nest."""
+    return emit(nest, target).text
+
+
+def kernel_optimised_ir(nest: Nest, target: KernelTarget) -> str:
+    """The LLVM IR of a nest just before instruction selection."""
+    return optimised_ir(emit(nest, target).text, target)
+
+
+def kernel_assembly(nest: Nest, target: KernelTarget) -> str:
+    """The assembly text of a nest."""
+    return assembly(emit(nest, target).text, target)

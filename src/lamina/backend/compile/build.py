@@ -1,0 +1,260 @@
+"""`compile_graph`: pipeline, lowering, memory plan, kernels, program."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
+from lamina.backend.compile.lower import Lowered, Slot, lower
+from lamina.backend.compile.pipelines import Stage, pipeline
+from lamina.backend.compile.plan_memory import Plan, plan_memory
+from lamina.backend.targets import Target, select
+from lamina.base import config, spans
+from lamina.base.errors import BoundsError, OutOfMemoryError
+from lamina.base.text import quantity
+from lamina.graph.ir import Graph
+from lamina.runtime import (
+    Argument,
+    Buffer,
+    KernelFault,
+    Launch,
+    OutOfMemory,
+    Output,
+    Program,
+)
+from lamina.runtime import Slot as Where
+
+_WHERE = {
+    "input": Where.INPUT,
+    "output": Where.OUTPUT,
+    "arena": Where.ARENA,
+    "constant": Where.CONSTANT,
+}
+
+
+@dataclass
+class Record:
+    """How a program came to be, for `explain`.
+
+    Attributes:
+        stages: the graph passes with their results.
+        seconds: time of each step of the back end by name.
+    """
+
+    source: Graph
+    stages: list[Stage] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    lowered: Lowered | None = None
+    plan: Plan | None = None
+    kernels: list[CompiledKernel] = field(default_factory=list)
+
+
+class Compiled:
+    """A graph that runs.
+
+    Args:
+        graph: what the user's function became.
+        target: the machine it was compiled for.
+        program: the executor's form.
+        results: for each output of the graph, ("output" | "input" | "constant", number).
+
+    Attributes:
+        donors: the outputs (by position) that can take the memory of an input (by position).
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        target: Target,
+        program: Program,
+        results: Sequence[tuple[str, int]],
+        constants: Sequence[Buffer],
+        record: Record,
+    ):
+        self.graph = graph
+        self.target = target
+        self.program = program
+        self.record = record
+        self._run = program.run
+        self._constants = constants
+        straight = [("output", i) for i in range(len(results))]
+        self._results = None if list(results) == straight else list(results)
+
+    def run(self, buffers: Sequence[Any], donated: Sequence[bool] | None = None) -> list[Any]:
+        """The output buffers.
+
+        Raises:
+            BoundsError: an index that was computed at run time lies outside its axis.
+            OutOfMemoryError: the arena or an output does not fit under the memory limit.
+        """
+        try:
+            made = self._run(buffers, bytes(donated) if donated is not None else 0)
+        except KernelFault as fault:
+            raise self._fault(fault) from None
+        except OutOfMemory as refused:
+            raise self._refused(refused) from None
+        if self._results is None:
+            return made
+        sources = {"output": made, "input": buffers, "constant": self._constants}
+        return [sources[kind][number] for kind, number in self._results]
+
+    def _fault(self, fault: KernelFault) -> BoundsError:
+        value, limit = fault.values[1], fault.values[2]
+        lines = [
+            f"index {value}",
+            f"axis  0..{limit - 1}" if limit else "axis  empty",
+        ]
+        return BoundsError(
+            f"gather: index {value} is out of range for an axis of size {limit}",
+            lines,
+            "check the indices, or clip them first",
+            self._fault_span(),
+        )
+
+    def _fault_span(self) -> spans.Span | None:
+        """The line of the only node that can fail, or the caller's line."""
+        checked = [v for v in self.graph.nodes if v.op and v.op.name in ("gather", "scatter_add")]
+        found = {v.span for v in checked}
+        return found.pop() if len(found) == 1 else None
+
+    def _refused(self, refused: OutOfMemory) -> OutOfMemoryError:
+        limit = refused.limit_bytes
+        return OutOfMemoryError(
+            "run: not enough memory for this program",
+            [
+                f"asked for: {quantity(refused.requested_bytes, 'B')}",
+                f"in use:    {quantity(refused.in_use_bytes, 'B')}"
+                + (f" of {quantity(limit, 'B')} allowed" if limit else ""),
+            ],
+            "use smaller batches, free tensors, or raise the limit with "
+            "lamina.runtime.set_memory_limit",
+        )
+
+
+_programs: dict[tuple[Graph, str, int], Compiled] = {}
+
+
+def compile_graph(
+    graph: Graph, target: Target | None = None, level: int | None = None
+) -> Compiled:
+    """The program of `graph`; equal graphs are compiled once in a process.
+
+    Args:
+        graph: typed inputs and outputs.
+        target: the machine; the one at hand (or `LAMINA_TARGET`) when not given.
+        level: optimisation level, 0 to 3; `LAMINA_OPT` when not given.
+    """
+    target = target or select()
+    level = config.optimisation_level() if level is None else level
+    key = (graph, target.key, level)
+    found = _programs.get(key)
+    if found is None:
+        found = _programs[key] = _compile(graph, target, level)
+    return found
+
+
+def _compile(graph: Graph, target: Target, level: int) -> Compiled:
+    record = Record(graph)
+    fused = pipeline(level)(graph, record.stages)
+    clock = _Clock(record.seconds)
+    lowered = record.lowered = lower(fused, target)
+    clock.mark("schedule")
+    plan = record.plan = plan_memory(lowered)
+    clock.mark("plan_memory")
+    nests = [task.nest for step in lowered.steps for task in step.tasks]
+    kernels = record.kernels = compile_kernels(nests, target)
+    clock.mark("codegen")
+    constants = [Buffer.wrap(a) for a in lowered.constants]
+    program = _program(lowered, plan, kernels, constants)
+    clock.mark("program")
+    results = [(slot.kind, slot.number) for slot in lowered.outputs]
+    return Compiled(graph, target, program, results, constants, record)
+
+
+class _Clock:
+    def __init__(self, seconds: dict[str, float]):
+        self.seconds = seconds
+        self.last = time.perf_counter()
+
+    def mark(self, name: str) -> None:
+        now = time.perf_counter()
+        self.seconds[name] = now - self.last
+        self.last = now
+
+
+def _program(
+    lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], constants: Sequence[Buffer]
+) -> Program:
+    launches: list[Launch] = []
+    history = _History()
+    it = iter(kernels)
+    for step in lowered.steps:
+        for task in step.tasks:
+            kernel = next(it)
+            args = [_argument(step.slots[p.name]) for p in task.nest.params]
+            if task.nest.checks:
+                args.append(Argument(Where.STATUS))
+            reads = [step.slots[p.name] for p in task.nest.params if p.role != "out"]
+            writes = [step.slots[p.name] for p in task.nest.params if p.role != "in"]
+            launches.append(
+                Launch(
+                    name=kernel.name,
+                    address=kernel.address,
+                    args=tuple(args),
+                    extent=task.extent,
+                    grain=task.grain,
+                    scratch_bytes=kernel.scratch_bytes,
+                    dependencies=history.depend(len(launches), reads, writes, plan),
+                )
+            )
+    sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
+    outputs = [Output(sizes[n], plan.donors.get(n, -1)) for n in range(len(sizes))]
+    return Program(
+        launches, outputs, plan.arena_bytes, constants, len(lowered.inputs), keep=list(kernels)
+    )
+
+
+def _argument(slot: Slot) -> Argument:
+    value = slot.offset if slot.kind == "arena" else slot.number
+    return Argument(_WHERE[slot.kind], value)
+
+
+class _History:
+    """Which launches must come first: by data, and by reuse of memory."""
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int, int, bool]] = []  # begin, end, launch, wrote
+
+    def depend(
+        self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], plan: Plan
+    ) -> tuple[int, ...]:
+        found: set[int] = set()
+        mine: list[tuple[int, int, int, bool]] = []
+        for slots, wrote in ((reads, False), (writes, True)):
+            for slot in slots:
+                begin, end = _range(slot, plan)
+                if begin == end:
+                    continue
+                mine.append((begin, end, launch, wrote))
+                for b, e, other, other_wrote in self.ranges:
+                    if b < end and begin < e and (wrote or other_wrote):
+                        found.add(other)
+        self.ranges += mine
+        return tuple(sorted(found))
+
+
+def _range(slot: Slot, plan: Plan) -> tuple[int, int]:
+    """A stretch of one imaginary memory in which the arena and all donated inputs lie apart."""
+    if slot.kind == "arena":
+        return slot.offset, slot.offset + slot.size_bytes
+    place = slot.number
+    if slot.kind == "output":
+        donor = plan.donors.get(slot.number, -1)
+        place = donor if donor >= 0 else 1_000_000 + slot.number
+    elif slot.kind == "constant":
+        return 0, 0
+    return -2 * place - 2, -2 * place - 1
+

@@ -1,0 +1,116 @@
+"""Where every intermediate lies: one arena, planned from lifetimes, with in-place reuse.
+
+Each arena slot lives from the step that writes it to the step that reads it last. Slots that live
+at the same time must not overlap; the packing is greedy by size with the best fitting gap (the
+general problem is NP-complete). A step may write a result over an operand that dies there when
+its kernel reads each element before writing it (`Param.may_alias`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamina.backend.compile.lower import Lowered, Slot, Step
+
+ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The memory of a program.
+
+    Attributes:
+        arena_bytes: size of the one allocation.
+        sum_bytes: what the intermediates would take without reuse.
+        donors: for each output, by number, the input whose memory it may take, or -1.
+        in_place: pairs (written, overwritten) that share memory in the arena.
+    """
+
+    arena_bytes: int
+    sum_bytes: int
+    donors: dict[int, int]
+    in_place: tuple[tuple[Slot, Slot], ...]
+
+
+def plan_memory(program: Lowered) -> Plan:
+    """Give each arena slot its offset; say which outputs may take the memory of an input."""
+    host: dict[int, Slot] = {}
+    donors: dict[int, int] = {}
+    pairs: list[tuple[Slot, Slot]] = []
+    taken: set[int] = set()
+    for number, step in enumerate(program.steps):
+        for written, dying in _replaceable(step, number):
+            if id(written) in host or id(dying) in taken or written.number in donors:
+                continue
+            if written.kind == "arena" and dying.kind == "arena":
+                host[id(written)] = dying
+                pairs.append((written, dying))
+            elif written.kind == "output" and dying.kind == "input":
+                donors[written.number] = dying.number
+            else:
+                continue
+            taken.add(id(dying))
+    arena = [slot for slot in program.slots if slot.kind == "arena"]
+    roots = _merged(arena, host)
+    total = _pack([(first, last, size, slots) for first, last, size, slots in roots])
+    return Plan(total, sum(_aligned(s.size_bytes) for s in arena), donors, tuple(pairs))
+
+
+def _replaceable(step: Step, number: int) -> list[tuple[Slot, Slot]]:
+    """Pairs (result, operand) of a step where the result may be written over the operand."""
+    if len(step.tasks) != 1:
+        return []
+    used = [slot for slot in step.slots.values()]
+    found: list[tuple[Slot, Slot]] = []
+    for param in step.tasks[0].nest.params:
+        if param.role == "in":
+            continue
+        written = step.slots[param.name]
+        for name in param.may_alias.split():
+            dying = step.slots[name]
+            once = sum(1 for slot in used if slot is dying) == 1
+            if once and dying.last == number and dying.size_bytes == written.size_bytes:
+                found.append((written, dying))
+    return found
+
+
+def _merged(arena: list[Slot], host: dict[int, Slot]) -> list[tuple[int, int, int, list[Slot]]]:
+    """Chains of slots that share memory, as one interval each."""
+
+    def root(slot: Slot) -> Slot:
+        while id(slot) in host:
+            slot = host[id(slot)]
+        return slot
+
+    chains: dict[int, list[Slot]] = {}
+    for slot in arena:
+        chains.setdefault(id(root(slot)), []).append(slot)
+    return [
+        (min(s.first for s in c), max(s.last for s in c), max(s.size_bytes for s in c), c)
+        for c in chains.values()
+    ]
+
+
+def _aligned(size_bytes: int) -> int:
+    return (size_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+
+
+def _pack(chains: list[tuple[int, int, int, list[Slot]]]) -> int:
+    """Offsets, largest first, each into the smallest gap that holds it. Returns the arena's size."""
+    placed: list[tuple[int, int, int, int]] = []  # first, last, begin, end
+    total = 0
+    for first, last, size, slots in sorted(chains, key=lambda c: -c[2]):
+        size = _aligned(size)
+        busy = sorted((b, e) for f, la, b, e in placed if f <= last and first <= la)
+        best, best_gap, begin = -1, -1, 0
+        for b, e in busy:
+            gap = b - begin
+            if gap >= size and (best < 0 or gap < best_gap):
+                best, best_gap = begin, gap
+            begin = max(begin, e)
+        offset = best if best >= 0 else begin
+        placed.append((first, last, offset, offset + size))
+        total = max(total, offset + size)
+        for slot in slots:
+            slot.offset = offset
+    return total

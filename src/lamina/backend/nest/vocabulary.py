@@ -1,0 +1,42 @@
+"""The lane operations: how many operands each has, and for which dtypes it has a meaning."""
+
+from __future__ import annotations
+
+_ALL = "bool int float"
+_NUMBERS = "int float"
+_OPERATIONS: dict[tuple[int, str], str] = {
+    (1, "float"): (
+        "floor ceil round trunc sqrt rsqrt reciprocal exp expm1 log log1p sin cos tan asin acos "
+        "atan sinh cosh tanh erf"
+    ),
+    (1, _NUMBERS): "negative abs sign",
+    (1, "bool int"): "not",
+    (1, _ALL): "cast bitcast",
+    (2, _NUMBERS): "add subtract multiply divide floor_divide remainder power",
+    (2, _ALL): "maximum minimum equal not_equal less less_equal",
+    (2, "float"): "atan2",
+    (2, "bool int"): "and or xor",
+    (2, "int"): "shift_left shift_right",
+    (3, _NUMBERS): "multiply_add",
+    (3, _ALL): "select",
+}
+_ARITY = {op: arity for (arity, _), ops in _OPERATIONS.items() for op in ops.split()}
+_KINDS = {
+    op: frozenset(kinds.split()) for (_, kinds), ops in _OPERATIONS.items() for op in ops.split()
+}
+
+
+def arity_of(op: str) -> int | None:
+    """How many operands an operation has; None where there is no such operation."""
+    return _ARITY.get(op)
+
+
+def takes(op: str, dtype: str) -> bool:
+    """Whether the operation has a meaning for operands of this dtype."""
+    kind = "bool" if dtype == "bool" else "int" if dtype[0] in "iu" else "float"
+    return kind in _KINDS[op]
+
+
+def operations() -> tuple[str, ...]:
+    """All operations by name."""
+    return tuple(sorted(_ARITY))

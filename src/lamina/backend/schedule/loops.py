@@ -1,0 +1,112 @@
+"""What the policies share: parameters of a kernel, loops over a space, and how much work is enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from lamina.backend.nest.build import Builder
+from lamina.backend.nest.nodes import Expr, Fault, For, Param, Stmt, Store, const
+from lamina.backend.schedule.pull import Element, Index, Pull
+from lamina.graph.ir import Graph, Value
+from lamina.graph.ops import Reduction
+
+CHUNK_WORK = 16384  # element-operations that are worth waking a thread for
+
+
+def params(body: Graph, in_place: Callable[[Value], bool] | None = None) -> tuple[Param, ...]:
+    """`in0`, ... and `out0`, ...; an output may be the memory of an input it can replace.
+
+    `in_place(output)` says whether nothing reads the inputs after that output has been written.
+    """
+    pairs = in_place_pairs(body)
+    if in_place is not None:
+        pairs = [p if in_place(v) else () for p, v in zip(pairs, body.outputs, strict=True)]
+    ins = [Param(f"in{i}", str(v.dtype), v.type.size) for i, v in enumerate(body.inputs)]
+    outs = [
+        Param(f"out{j}", str(v.dtype), v.type.size, "out", " ".join(f"in{i}" for i in pairs[j]))
+        for j, v in enumerate(body.outputs)
+    ]
+    return (*ins, *outs)
+
+
+def kernel_name(policy: str, body: Graph) -> str:
+    """A name that says what is inside: `rows_max_subtract_exp_sum_divide`."""
+    skipped = ("constant", "expand", "reshape", "permute", "cast")
+    ops = dict.fromkeys(v.op.name for v in body.nodes if v.op and v.op.name not in skipped)
+    return "_".join([policy, *list(ops)[:6]])
+
+
+def in_place_pairs(body: Graph) -> list[tuple[int, ...]]:
+    """For each output, the inputs whose memory it may take.
+
+    An input qualifies when its type is that of the output and every reader reads it at the element
+    where the loops are: through elementwise ops, or as the operand of a reduction of whole rows.
+    """
+    direct = {v.id for v in body.inputs}
+    for v in body.nodes:
+        if v.op is not None and v.op.lane is None and not isinstance(v.op, Reduction):
+            direct -= {o.id for o in v.operands}
+    return [
+        tuple(i for i, v in enumerate(body.inputs) if v.id in direct and v.type is out.type)
+        for out in body.outputs
+    ]
+
+
+def bind_inputs(pull: Pull, body: Graph) -> None:
+    for i, v in enumerate(body.inputs):
+        pull.bind_buffer(v, f"in{i}")
+
+
+def work_of(body: Graph) -> float:
+    """Operations for one element of the largest space, loads included."""
+    size = max((v.type.size for v in body.values), default=1) or 1
+    total = sum(v.op.cost * v.type.size for v in body.nodes if v.op is not None)
+    total += sum(v.type.size for v in (*body.inputs, *body.outputs))
+    return max(1.0, total / size)
+
+
+def accumulator_dtype(v: Value) -> str:
+    """Halves are summed in f32 and rounded once."""
+    return "f32" if str(v.dtype) in ("f16", "bf16") else str(v.dtype)
+
+
+def grain_for(elements: int, work: float) -> int:
+    """Parallel iterations of `elements` each that make a chunk worth a thread."""
+    return max(1, math.ceil(CHUNK_WORK / max(1.0, elements * work)))
+
+
+def at_loops(e: Expr) -> Element:
+    """Reads one expression at every index: it already is the value where the loops are."""
+    return lambda index: e
+
+
+def faults(s: Builder) -> list[Stmt]:
+    """The checks that pulling asked for since the last call."""
+    found = [Fault(f.condition, 1, f.value, f.limit) for f in s.faults]
+    s.faults.clear()
+    return found
+
+
+def stores(s: Builder, pull: Pull, outs: Sequence[tuple[int, Value]], index: Index) -> list[Stmt]:
+    """Compute every output at `index`, then store them: an output may overwrite an input."""
+    lets: list[Stmt] = []
+    writes: list[Stmt] = []
+    for number, v in outs:
+        value = pull.element(v, index)
+        if len(outs) > 1:
+            let, value = s.let("r", value)
+            lets.append(let)
+        writes.append(Store(f"out{number}", s.linearize(index, v.type.shape), value))
+    return [*faults(s), *lets, *writes]
+
+
+def nest_loops(
+    s: Builder, shape: Sequence[int], body: Callable[[Index], list[Stmt]], kinds: Sequence[str]
+) -> list[Stmt]:
+    """Loops over `shape`, outermost first, of the given kinds, around `body(index)`."""
+    variables = [s.loop("ijklmn"[k % 6], n) for k, n in enumerate(shape)]
+    statements = body(tuple(variables))
+    for v, n, kind in reversed(list(zip(variables, shape, kinds, strict=True))):
+        statements = [For(v.name, const(0), const(n), tuple(statements), kind)]
+    return statements

@@ -1,0 +1,131 @@
+"""Tile sizes of a matrix product from the registers, caches and cores of a target.
+
+The analytical model (Goto & van de Geijn 2008; Low et al. 2016), in elements:
+
+    MR x NR   sums in registers; enough of them to hide the latency of a multiply-add, few enough to
+              leave registers for a row of B and an element of A; little waste at the edges
+    KC        so deep that a KC x NR sliver of B fills a part of the second cache
+    MC        so many rows of A that MC x KC of them fill another part of it
+    NC        so many columns that KC x NC fill a core's share of the last cache
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lamina.backend.targets import Target
+
+WAYS = 8  # rows read at one stride that a first-level cache surely keeps apart
+SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cache
+BLOCK_SHARE = 2  # the block of A likewise
+LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
+TASK_CYCLES = 20_000  # work that is worth a thread of its own
+SMALL_TASK_CYCLES = 2_000_000  # tasks are not made smaller than this for the sake of balance
+TASKS_PER_CORE = 4
+COPY_CYCLES = 0.3  # an element copied to a staged block along vectors
+TRANSPOSE_CYCLES = 1.5  # and one by one
+GATHER_CYCLES = 3.0
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Tile sizes in elements: `mr` x `nr` in registers, blocks of `kc`, `mc` and `nc`."""
+
+    mr: int
+    nr: int
+    kc: int
+    mc: int
+    nc: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How many tasks rows and columns are cut into, and the rows and columns of one task."""
+
+    rows: int
+    columns: int
+    task_m: int
+    task_n: int
+
+
+def even_part(extent: int, most: int, multiple: int = 1) -> int:
+    """The size of equal parts of `extent`, each a multiple and at most `most` (or one multiple)."""
+    most = max(most // multiple, 1) * multiple
+    parts = max(math.ceil(extent / most), 1)
+    return math.ceil(math.ceil(extent / parts) / multiple) * multiple
+
+
+def fit_tiles(m: int, n: int, k: int, dtype: str, target: Target) -> Tiles:
+    """The tiles for sums of an m x k by k x n product in `dtype`.
+
+    Args:
+        dtype: of the sums.
+    """
+    lanes = target.lanes(dtype)
+    mr, vectors = min(_register_tiles(target), key=lambda t: _cycles(m, n, *t, lanes, target))
+    mr = min(mr, m)
+    nr = vectors * lanes
+    element_bytes = target.vector_bytes // lanes
+    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    l3 = target.caches.l3_bytes // target.cores or l2
+    kc = even_part(k, max(l2 // SLIVER_SHARE // (nr * element_bytes), 64))
+    mc = even_part(m, max(l2 // BLOCK_SHARE // (kc * element_bytes), mr), mr)
+    nc = even_part(n, max(max(l3, l2) // LAST_SHARE // (kc * element_bytes), nr), nr)
+    return Tiles(mr, nr, kc, mc, nc)
+
+
+def _register_tiles(target: Target) -> Iterator[tuple[int, int]]:
+    """Rows and vectors that fit in the registers with a row of B and an element of A."""
+    for vectors in range(1, 7):
+        for rows in range(1, 31):
+            if rows * vectors + vectors + 1 <= target.vector_registers:
+                yield rows, vectors
+
+
+def _cycles(m: int, n: int, mr: int, vectors: int, lanes: int, target: Target) -> float:
+    """Cycles for one step of k over all tiles, in the limit of long k."""
+    tiles = math.ceil(m / mr) * math.ceil(n / (vectors * lanes))
+    sums = mr * vectors
+    busy = max(sums, target.fma_units * target.fma_latency) / target.fma_units
+    loads = 0.25 * (mr + vectors)
+    conflicts = 0.3 * max(mr - WAYS, 0)
+    return tiles * (busy + 0.1 * loads + conflicts * 0.1 + 0.5)
+
+
+def fit_grid(
+    batch: int, m: int, n: int, tiles: Tiles, cycles: float, stage: tuple[float, float], cores: int
+) -> Grid:
+    """Cuts rows and columns into tasks: even loads against staging the same block again.
+
+    Args:
+        cycles: of the whole product on one core.
+        stage: cycles to stage the whole row operand, and the whole column operand.
+    """
+    most = max(int(cycles / TASK_CYCLES), 1)
+    wanted = min(cores * TASKS_PER_CORE, max(int(cycles / SMALL_TASK_CYCLES), cores), most)
+    best: tuple[float, Grid] | None = None
+    for grid in _grids(m, n, tiles, max(math.ceil(wanted / batch), 1)):
+        count = batch * grid.rows * grid.columns
+        rounds = math.ceil(count / cores)
+        padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (m * n)
+        work = cycles * padded + stage[0] * grid.columns + stage[1] * grid.rows
+        spare = 0.02 * cycles / cores / rounds if count > 1 else 0.0
+        cost = work / count * rounds + spare + count * 500 / cores
+        if best is None or cost < best[0]:
+            best = cost, grid
+    assert best is not None
+    return best[1]
+
+
+def _grids(m: int, n: int, tiles: Tiles, wanted: int) -> Iterator[Grid]:
+    row_tiles, column_tiles = math.ceil(m / tiles.mr), math.ceil(n / tiles.nr)
+    for rows in range(1, min(row_tiles, 2 * wanted) + 1):
+        least = math.ceil(n / tiles.nc)
+        for columns in range(least, max(min(column_tiles, 2 * wanted), least) + 1):
+            if rows * columns > max(2 * wanted, least):
+                break
+            task_m = math.ceil(row_tiles / rows) * tiles.mr
+            task_n = math.ceil(column_tiles / columns) * tiles.nr
+            yield Grid(math.ceil(m / task_m), math.ceil(n / task_n), task_m, task_n)

@@ -1,0 +1,105 @@
+"""Elementwise groups: one loop over all elements, in vectors, split over threads."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from lamina.backend.nest.build import Builder
+from lamina.backend.nest.nodes import For, Nest, Stmt, Store, const
+from lamina.backend.schedule.collapse import collapse
+from lamina.backend.schedule.loops import (
+    CHUNK_WORK,
+    bind_inputs,
+    grain_for,
+    kernel_name,
+    params,
+    stores,
+    work_of,
+)
+from lamina.backend.schedule.pull import Pull
+from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.targets import Target
+from lamina.graph.ir import Graph
+from lamina.graph.passes.fuse import pullable
+
+
+def accepts(body: Graph) -> bool:
+    """Every node is pulled."""
+    return all(pullable(v) for v in body.nodes)
+
+
+def schedule(body: Graph, target: Target) -> Schedule:
+    """A flat loop where the axes collapse into one, else rows in parallel with a vector loop each."""
+    flat = collapse(body)
+    shape = flat.outputs[0].type.shape
+    if len(shape) <= 1:
+        return Schedule((_flat(flat, target),))
+    return Schedule((_rows(flat, target),))
+
+
+def _streaming(body: Graph, target: Target) -> bool:
+    """Whether the outputs are too large to be found in the cache later."""
+    total = sum(v.type.size_bytes for v in (*body.inputs, *body.outputs))
+    return total > 2 * target.caches.l3_bytes
+
+
+def _with_streaming(statements: list[Stmt], streaming: bool) -> tuple[Stmt, ...]:
+    if not streaming:
+        return tuple(statements)
+    return tuple(replace(x, streaming=True) if isinstance(x, Store) else x for x in statements)
+
+
+def _flat(body: Graph, target: Target) -> Task:
+    s = Builder()
+    pull = Pull(s)
+    bind_inputs(pull, body)
+    outs = list(enumerate(body.outputs))
+    n = body.outputs[0].type.size
+    if body.outputs[0].type.rank == 0:
+        return Task(Nest(kernel_name("map", body), params(body), tuple(stores(s, pull, outs, ()))))
+    work = work_of(body)
+    chunk = _chunk(n, work)
+    if chunk >= n:
+        j = s.loop("j", n)
+        inner = _with_streaming(stores(s, pull, outs, (j,)), False)
+        return Task(Nest(kernel_name("map", body), params(body), (For(j.name, const(0), const(n), inner, "vector"),)))
+    p = s.loop("p", math.ceil(n / chunk))
+    start = s.multiply(p, const(chunk))
+    stop = (
+        s.minimum(s.add(start, const(chunk)), const(n)) if n % chunk else s.add(start, const(chunk))
+    )
+    j = s.loop("j", n)
+    inner = _with_streaming(stores(s, pull, outs, (j,)), _streaming(body, target))
+    loop = For(j.name, start, stop, inner, "vector")
+    outer = For(p.name, const(0), const(math.ceil(n / chunk)), (loop,), "parallel")
+    return Task(Nest(kernel_name("map", body), params(body), (outer,)), grain_for(chunk, work))
+
+
+def _chunk(n: int, work: float) -> int:
+    """Elements of one parallel iteration: a multiple of 1024 that is worth the loop around it."""
+    return 1024 * max(1, math.ceil(CHUNK_WORK / work / 1024))
+
+
+def _rows(body: Graph, target: Target) -> Task:
+    s = Builder()
+    pull = Pull(s)
+    bind_inputs(pull, body)
+    shape = body.outputs[0].type.shape
+    rows = math.prod(shape[:-1])
+    p = s.loop("p", rows)
+    j = s.loop("j", shape[-1])
+    index = (*s.delinearize(p, shape[:-1]), j)
+    inner = stores(s, pull, list(enumerate(body.outputs)), index)
+    loop = For(
+        j.name,
+        const(0),
+        const(shape[-1]),
+        _with_streaming(inner, _streaming(body, target)),
+        "vector",
+    )
+    outer = For(p.name, const(0), const(rows), (loop,), "parallel")
+    return Task(Nest(kernel_name("map", body), params(body), (outer,)), grain_for(shape[-1], work_of(body)))
+
+
+POLICY = Policy("map", accepts, schedule, rank=90)

@@ -1,0 +1,224 @@
+"""Row groups: reductions over the trailing axes with what feeds and follows them, a row at a time.
+
+Softmax and layer normalisation are one kernel each: every phase of a row runs while the row is in
+the nearest cache. A phase is one pass over the row; it ends where a reduction must be complete.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lamina.backend.nest.build import Builder
+from lamina.backend.nest.nodes import (
+    Accumulate,
+    Accumulator,
+    Alloc,
+    For,
+    Nest,
+    Stmt,
+    Store,
+    const,
+    var,
+)
+from lamina.backend.schedule.collapse import collapse
+from lamina.backend.schedule.loops import (
+    accumulator_dtype,
+    at_loops,
+    bind_inputs,
+    faults,
+    grain_for,
+    kernel_name,
+    params,
+    work_of,
+)
+from lamina.backend.schedule.pull import Index, Pull
+from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.targets import Target
+from lamina.graph.ir import Graph, Value
+from lamina.graph.ops import Reduction, splat_value
+from lamina.graph.passes.fuse import pullable
+
+STAGE_COST = 8  # flops from which a value used by two phases is kept in a row buffer
+
+
+def accepts(body: Graph) -> bool:
+    """Reductions of the trailing axes of one space; everything else is pulled."""
+    reductions = [v for v in body.nodes if isinstance(v.op, Reduction)]
+    others = [v for v in body.nodes if not isinstance(v.op, Reduction)]
+    if not reductions or not all(pullable(v) for v in others):
+        return False
+    spaces = {(v.operands[0].type.shape, tuple(v.op.axes)) for v in reductions}
+    return len(spaces) == 1 and all(
+        tuple(v.op.axes) == tuple(range(-len(v.op.axes), 0)) for v in reductions
+    )
+
+
+def schedule(body: Graph, target: Target) -> Schedule:
+    """One parallel loop over rows around the phases."""
+    return Schedule((_Rows(collapse(body), target).task(),))
+
+
+class _Rows:
+    def __init__(self, body: Graph, target: Target):
+        self.body = body
+        self.target = target
+        self.reductions = [v for v in body.nodes if isinstance(v.op, Reduction)]
+        first = self.reductions[0]
+        self.space = first.operands[0].type.shape
+        self.kept = first.type.shape
+        self.inner = self.space[len(self.kept) :]
+        self.s = Builder()
+        self.pull = Pull(self.s)
+        bind_inputs(self.pull, body)
+        self.level = self._levels()
+        self.staged = self._staged()
+
+    def _levels(self) -> dict[int, int]:
+        """How many reductions in a row must be complete before a value can be computed."""
+        level: dict[int, int] = {v.id: 0 for v in self.body.inputs}
+        for v in self.body.nodes:
+            below = max((level[o.id] for o in v.operands), default=0)
+            level[v.id] = below + isinstance(v.op, Reduction)
+        return level
+
+    def _wanted(self, phase: int) -> list[Value]:
+        """What the pass over the row of this phase computes at each element."""
+        values = [r.operands[0] for r in self.reductions if self.level[r.operands[0].id] == phase]
+        values += [v for v in self._row_outputs() if self.level[v.id] == phase]
+        return values
+
+    def _row_outputs(self) -> list[Value]:
+        return [v for v in self.body.outputs if v.type.shape == self.space and self.inner]
+
+    def _staged(self) -> dict[int, list[Value]]:
+        """Expensive values that two phases need, by the phase that computes them first."""
+        needed: dict[int, set[int]] = {}
+        value_of: dict[int, Value] = {}
+        for phase in range(self._last_phase() + 1):
+            stack = list(self._wanted(phase))
+            seen: set[int] = set()
+            while stack:
+                v = stack.pop()
+                if v.id in seen or v.op is None or isinstance(v.op, Reduction):
+                    continue
+                seen.add(v.id)
+                value_of[v.id] = v
+                needed.setdefault(v.id, set()).add(phase)
+                if v.type.shape == self.space:
+                    stack.extend(v.operands)
+        costly = [
+            v
+            for v in value_of.values()
+            if len(needed[v.id]) > 1
+            and v.type.shape == self.space
+            and v.op is not None
+            and v.op.cost >= STAGE_COST
+            and splat_value(v) is None
+        ]
+        found: dict[int, list[Value]] = {}
+        if math.prod(self.inner) * 4 * max(1, len(costly)) <= self.target.caches.l2_bytes // 2:
+            for v in costly:
+                found.setdefault(min(needed[v.id]), []).append(v)
+        return found
+
+    def _last_phase(self) -> int:
+        return (
+            max((self.level[v.id] for v in self._row_outputs()), default=-1) if self.inner else -1
+        )
+
+    def task(self) -> Task:
+        s = self.s
+        rows = math.prod(self.kept)
+        p = s.loop("p", rows)
+        row = s.delinearize(p, self.kept)
+        statements: list[Stmt] = []
+        for staged in self.staged.values():
+            for v in staged:
+                statements.append(Alloc(f"row{v.id}", str(v.dtype), math.prod(self.inner)))
+        phases = max(self._last_phase(), *(self.level[r.id] - 1 for r in self.reductions))
+        for phase in range(phases + 1):
+            statements += self._phase(phase, row)
+        statements += self._row_results(row)
+        outer = For(p.name, const(0), const(rows), tuple(statements), "parallel")
+        last = self._last_phase()
+        written_last = [v.id for v in self.body.outputs if self.level[v.id] >= max(last, phases)]
+        named = params(self.body, lambda v: v.id in written_last or v.type.shape == self.kept)
+        nest = Nest(kernel_name("rows", self.body), named, (outer,))
+        return Task(nest, grain_for(math.prod(self.inner), work_of(self.body)))
+
+    def _phase(self, phase: int, row: Index) -> list[Stmt]:
+        """The accumulators, the pass over the row, and the names of what is complete after it."""
+        s, pull = self.s, self.pull
+        reductions = [r for r in self.reductions if self.level[r.id] - 1 == phase]
+        before: list[Stmt] = []
+        for r in reductions:
+            accumulate = accumulator_dtype(r)
+            init = s.constant(r.op.identity(r.dtype), accumulate)
+            before.append(Accumulator(f"acc{r.id}", accumulate, r.op.combiner, init))
+        pull.forget()
+        variables = [s.loop("jkl"[i % 3], n) for i, n in enumerate(self.inner)]
+        index = (*row, *variables)
+        body: list[Stmt] = []
+        for v in self.staged.get(phase, ()):
+            offset = s.linearize(tuple(variables), self.inner)
+            let, value = s.let("v", pull.element(v, index))
+            body += [let, Store(f"row{v.id}", offset, value)]
+            pull.bind(v, at_loops(value))
+        for r in reductions:
+            value = pull.element(r.operands[0], index)
+            accumulate = accumulator_dtype(r)
+            body.append(Accumulate(f"acc{r.id}", s.cast(value, accumulate)))
+        outs = [
+            (i, v)
+            for i, v in enumerate(self.body.outputs)
+            if v.type.shape == self.space and self.inner and self.level[v.id] == phase
+        ]
+        written = [
+            Store(f"out{i}", s.linearize(index, v.type.shape), pull.element(v, index))
+            for i, v in outs
+        ]
+        body = [*faults(s), *body, *written]
+        loops: list[Stmt] = body
+        for k in range(len(variables) - 1, -1, -1):
+            kind = "vector" if k == len(variables) - 1 else "serial"
+            loops = [For(variables[k].name, const(0), const(self.inner[k]), tuple(loops), kind)]
+        for v in self.staged.get(phase, ()):
+            self._bind_row_buffer(v)
+        return [*before, *loops, *self._complete(reductions, row)]
+
+    def _bind_row_buffer(self, v: Value) -> None:
+        s, rank, inner = self.s, len(self.kept), self.inner
+        self.pull.bind(
+            v, lambda index: s.load(f"row{v.id}", s.linearize(index[rank:], inner), str(v.dtype))
+        )
+
+    def _complete(self, reductions: list[Value], row: Index) -> list[Stmt]:
+        """Name each result, and each value of the rows that has become computable."""
+        s, pull = self.s, self.pull
+        pull.forget()
+        statements: list[Stmt] = []
+        for r in reductions:
+            accumulate = accumulator_dtype(r)
+            let, value = s.let("r", s.cast(var(f"acc{r.id}", accumulate), str(r.dtype)))
+            statements.append(let)
+            pull.bind(r, at_loops(value))
+        done = {self.level[r.id] for r in reductions}
+        for v in self.body.nodes:
+            of_rows = v.type.shape == self.kept and v.op is not None and v.op.lane is not None
+            if of_rows and v.op.cost > 1 and self.level[v.id] in done and self.inner:
+                let, value = s.let("r", pull.element(v, row))
+                statements.append(let)
+                pull.bind(v, at_loops(value))
+        return statements
+
+    def _row_results(self, row: Index) -> list[Stmt]:
+        s = self.s
+        found: list[Stmt] = []
+        for i, v in enumerate(self.body.outputs):
+            if v.type.shape == self.kept and (not self.inner or self.kept != self.space):
+                value = self.pull.element(v, row)
+                found.append(Store(f"out{i}", s.linearize(row, v.type.shape), value))
+        return [*faults(s), *found]
+
+
+POLICY = Policy("rows", accepts, schedule, rank=50)

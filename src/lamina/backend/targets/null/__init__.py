@@ -1,0 +1,1 @@
+"""No processor: everything is compiled, nothing is run."""

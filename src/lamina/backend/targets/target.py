@@ -1,0 +1,91 @@
+"""A machine as data: what schedules and code generation may know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from lamina.base.dtypes import DType
+from lamina.base.dtypes import dtype as find_dtype
+
+
+@dataclass(frozen=True)
+class Caches:
+    """Data cache sizes as one core sees them, in bytes; 0 where there is no such level."""
+
+    l1d_bytes: int
+    l2_bytes: int
+    l3_bytes: int
+    line_bytes: int = 64
+
+
+@dataclass(frozen=True)
+class Target:
+    """A processor.
+
+    Attributes:
+        name: the file that describes it, such as "avx2".
+        arch: "x86_64", "aarch64" or "null".
+        llvm_triple, llvm_cpu: what LLVM calls the machine.
+        features: instruction sets by their LLVM names; generated code uses no others.
+        vector_bytes, vector_registers: the widest registers, and how many there are.
+        fma_units, fma_latency: multiply-adds started in a cycle, and cycles until one is done;
+            their product is how many independent accumulators keep the units busy.
+        caches: data caches.
+        cores: processors that kernels may use.
+        runs: whether programs may be run; the null target compiles and runs nothing.
+    """
+
+    name: str
+    arch: str
+    llvm_triple: str
+    llvm_cpu: str
+    features: frozenset[str]
+    vector_bytes: int
+    vector_registers: int
+    fma_units: int
+    fma_latency: int
+    caches: Caches
+    cores: int = 1
+    runs: bool = True
+
+    def has(self, feature: str) -> bool:
+        """Whether generated code may use an instruction set, by its LLVM name ("fma")."""
+        return feature in self.features
+
+    def lanes(self, dtype: DType | str) -> int:
+        """How many elements fill a vector register."""
+        return self.vector_bytes // find_dtype(dtype).size_bytes
+
+    @cached_property
+    def llvm_features(self) -> str:
+        """The features as LLVM takes them: "+avx2,+fma"."""
+        return ",".join(f"+{feature}" for feature in sorted(self.features))
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for targets that get the same kernels; part of every cache key."""
+        caches = self.caches
+        return "|".join(
+            str(part)
+            for part in (
+                self.name, self.llvm_triple, self.llvm_cpu, self.llvm_features,
+                self.vector_bytes, self.vector_registers, self.fma_units, self.fma_latency,
+                caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes, caches.line_bytes, self.cores,
+            )
+        )  # fmt: skip
+
+    def with_caches(
+        self,
+        l1d_bytes: int | None = None,
+        l2_bytes: int | None = None,
+        l3_bytes: int | None = None,
+    ) -> Target:
+        """The same machine with other cache sizes: tile sizes follow them."""
+        sizes = {"l1d_bytes": l1d_bytes, "l2_bytes": l2_bytes, "l3_bytes": l3_bytes}
+        given = {name: size for name, size in sizes.items() if size is not None}
+        return replace(self, caches=replace(self.caches, **given))
+
+    def with_cores(self, cores: int) -> Target:
+        """The same machine with another number of processors."""
+        return replace(self, cores=cores)

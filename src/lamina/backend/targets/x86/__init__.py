@@ -1,0 +1,1 @@
+"""x86-64 processors, by the widest vectors they have."""

@@ -1,0 +1,65 @@
+"""Source spans: the user's file and line behind each value."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A line of a user's program."""
+
+    file: str
+    line: int
+    function: str = ""
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+    def describe(self) -> str:
+        """`model.py:41, in MLP.__call__:  h = x @ self.w`, as far as it is known."""
+        text = f"{os.path.basename(self.file)}:{self.line}"
+        if self.function:
+            text += f", in {self.function}"
+        source = linecache.getline(self.file, self.line).strip()
+        return f"{text}:  {source}" if source else text
+
+
+_current: list[Span | None] = []
+_interned: dict[tuple[object, int], Span] = {}
+
+
+def here() -> Span | None:
+    """The innermost line on the stack outside Lamina, or the span set by `at`."""
+    if _current:
+        return _current[-1]
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if not code.co_filename.startswith(_PACKAGE) and not code.co_filename.startswith("<"):
+            key = (code, frame.f_lineno)
+            span = _interned.get(key)
+            if span is None:
+                name = "" if code.co_name == "<module>" else code.co_qualname
+                span = _interned[key] = Span(code.co_filename, frame.f_lineno, name)
+            return span
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def at(span: Span | None) -> Iterator[None]:
+    """Values made inside carry `span`: derived values point at the line they derive from."""
+    _current.append(span)
+    try:
+        yield
+    finally:
+        _current.pop()

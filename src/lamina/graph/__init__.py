@@ -1,0 +1,1 @@
+"""What a program means: ops, values, graphs, and the functions from graph to graph."""

@@ -1,0 +1,63 @@
+"""The meaning of a graph by NumPy: the oracle that every compiled program is compared with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.base.dtypes import dtype as dtype_of
+from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.graph.ir.graph import Graph
+from lamina.graph.ir.printer import op_text
+from lamina.graph.ir.types import TensorType, TupleType
+from lamina.graph.ir.value import Value
+
+
+def evaluate(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
+    """The outputs of `graph` for the given inputs, each op by its NumPy reference.
+
+    Raises:
+        UsageError: another number of arrays than the graph has inputs.
+        ShapeError, DTypeError: an array is not what its input or node is declared to be.
+    """
+    if len(arrays) != len(graph.inputs):
+        raise UsageError(
+            "evaluate: another number of inputs",
+            [f"graph:  {len(graph.inputs)}", f"given:  {len(arrays)}"],
+        )
+    found: dict[int, Any] = {}
+    for i, (v, array) in enumerate(zip(graph.inputs, arrays)):
+        found[v.id] = _checked(np.asarray(array), v.type, f"input {i}", v)
+    with np.errstate(all="ignore"):
+        for v in graph.nodes:
+            result = v.op.reference(*[found[o.id] for o in v.operands])
+            found[v.id] = _conform(result, v)
+    return tuple(found[v.id] for v in graph.outputs)
+
+
+def _conform(result: Any, v: Value) -> Any:
+    """What the reference gave, as the declared type; a tuple part by part."""
+    if not isinstance(v.type, TupleType):
+        return _checked(np.asarray(result), v.type, op_text(v.op), v)
+    if len(result) != len(v.type.items):
+        raise ShapeError(
+            f"{v.op.name}: the reference gave another number of parts",
+            [f"declared:  {v.type}", f"given:     {len(result)} parts"],
+            span=v.span,
+        )
+    parts = zip(result, v.type.items)
+    return tuple(_checked(np.asarray(r), t, f"{op_text(v.op)}, part {i}", v)
+                 for i, (r, t) in enumerate(parts))  # fmt: skip
+
+
+def _checked(array: np.ndarray, type: TensorType, what: str, v: Value) -> np.ndarray:
+    """`array`, if it has the declared shape and a dtype of the declared kind."""
+    facts = [f"declared:  {type}", f"given:     {array.dtype}{list(array.shape)}", f"value:     {v!r}"]
+    if array.shape != type.shape:
+        raise ShapeError(f"evaluate: {what}: another shape than declared", facts, span=v.span)
+    if array.dtype == type.dtype.numpy:
+        return array
+    if v.op is None or dtype_of(array.dtype).kind != type.dtype.kind:
+        raise DTypeError(f"evaluate: {what}: another dtype than declared", facts, span=v.span)
+    return array.astype(type.dtype.numpy)

@@ -1,0 +1,73 @@
+"""Types of values: an element type and a shape, or a tuple of those."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamina.base.dtypes import DType
+
+Shape = tuple[int, ...]
+
+
+class TensorType:
+    """`f32[8,784]`. Equal types are one object, so `is` compares them and identity is a key."""
+
+    __slots__ = ("__weakref__", "dtype", "shape")
+    _interned: dict[tuple[DType, Shape], TensorType] = {}
+    dtype: DType
+    shape: Shape
+
+    def __new__(cls, dtype: DType, shape: Sequence[int] = ()) -> TensorType:
+        key = (dtype, tuple(int(n) for n in shape))
+        found = cls._interned.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            object.__setattr__(found, "dtype", dtype)
+            object.__setattr__(found, "shape", key[1])
+            cls._interned[key] = found
+        return found
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a TensorType does not change")
+
+    def __reduce__(self) -> tuple:
+        return TensorType, (self.dtype, self.shape)
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def size_bytes(self) -> int:
+        return self.size * self.dtype.size_bytes
+
+    def with_shape(self, shape: Sequence[int]) -> TensorType:
+        return TensorType(self.dtype, shape)
+
+    def with_dtype(self, dtype: DType) -> TensorType:
+        return TensorType(dtype, self.shape)
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class TupleType:
+    """The type of a value with several parts: `(f32[8], i64[])`."""
+
+    items: tuple[TensorType, ...]
+
+    def __str__(self) -> str:
+        return f"({', '.join(map(str, self.items))})"
+
+
+Type = TensorType | TupleType

@@ -1,0 +1,87 @@
+"""From one element type to another: by value (Cast) or by bits (Bitcast)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.base.dtypes import DType
+from lamina.base.errors import DTypeError
+from lamina.graph.ir import TensorType, emit
+from lamina.graph.ops.elementwise import Elementwise
+
+
+@dataclass(frozen=True)
+class Cast(Elementwise):
+    """The nearest value of another dtype.  Inputs: any.  Source: IEEE 754-2019, 5.4 and 5.8.
+
+    Floats round to even; float to integer cuts towards zero and saturates, NaN gives 0; integers
+    wrap; anything but zero is True. Linear between floats; from or to integers nothing varies.
+    """
+
+    kinds = "bool int uint float"
+    dtype: DType
+
+    def infer(self, *types: TensorType) -> TensorType:
+        return types[0].with_dtype(self.dtype)
+
+    def reference(self, *arrays: Any) -> np.ndarray:
+        x = np.asarray(arrays[0])
+        wanted = self.dtype.numpy
+        with np.errstate(all="ignore"):
+            if self.dtype.kind == "bool":
+                return np.asarray(x != 0)
+            if self.dtype.is_integer and x.dtype.kind not in "biu":
+                return _saturate(x.astype(np.float64), wanted)
+            return x.astype(wanted)
+
+    def transpose(self, i: int, bar: Any, x: Any) -> Any:
+        return cast(bar, x.dtype)
+
+    def lane(self, s: Any, x: Any) -> Any:
+        return s.cast(x, self.dtype.name)
+
+
+def _saturate(x: np.ndarray, wanted: np.dtype) -> np.ndarray:
+    """Floats cut to the integers of a dtype, out of range to the nearest end, NaN to 0."""
+    info = np.iinfo(wanted)
+    high, low = x >= float(info.max), x <= float(info.min)
+    safe = np.where(high | low | np.isnan(x), 0.0, x).astype(wanted)
+    return np.where(high, wanted.type(info.max), np.where(low, wanted.type(info.min), safe))
+
+
+def cast(x: Any, dtype: DType) -> Any:
+    """x in another dtype; x itself if it has it."""
+    return x if getattr(x, "dtype", None) == dtype else emit(Cast(dtype), x)
+
+
+@dataclass(frozen=True)
+class Bitcast(Elementwise):
+    """The same bits read as another dtype of the same width.  Inputs: numbers.  Source: ours."""
+
+    kinds = "int uint float"
+    constant = True
+    dtype: DType
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.require(self.kinds, *types)
+        if types[0].dtype.bits != self.dtype.bits or self.dtype.kind == "bool":
+            raise DTypeError(
+                "bitcast: the dtypes differ in width",
+                [f"x: {types[0]}", f"to: {self.dtype.long_name}"],
+                f"take one of {types[0].dtype.bits} bits",
+            )
+        return types[0].with_dtype(self.dtype)
+
+    def reference(self, *arrays: Any) -> np.ndarray:
+        return np.asarray(arrays[0]).view(self.dtype.numpy)
+
+    def lane(self, s: Any, x: Any) -> Any:
+        return s.bitcast(x, self.dtype.name)
+
+
+def bitcast(x: Any, dtype: DType) -> Any:
+    """The bits of x, read as `dtype`."""
+    return emit(Bitcast(dtype), x)

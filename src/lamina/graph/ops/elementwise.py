@@ -1,0 +1,99 @@
+"""What elementwise ops have in common, and the two that change nothing.
+
+An elementwise op makes each element of its result from one element of each operand. It gives
+`formula` (NumPy), `partials` (or `constant = True`) and `lane`. Operands have equal shape and
+dtype: broadcasting is an explicit Expand, promotion an explicit Cast.
+
+An op without parameters has no fields of its own, so it needs no dataclass decorator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import ml_dtypes
+import numpy as np
+
+from lamina.base.errors import ShapeError
+from lamina.graph.ir import Op, TensorType, emit, same_dtype
+
+HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+OPERAND_NAMES = "xyzuvw"
+
+
+def in_single(formula: Callable[..., Any], *arrays: Any) -> np.ndarray:
+    """`formula(*arrays)` without warnings; f16 and bf16 are computed in f32 and rounded once."""
+    taken = [np.asarray(a) for a in arrays]
+    wide = [a.astype(np.float32) if a.dtype in HALVES else a for a in taken]
+    with np.errstate(all="ignore"):
+        result = np.asarray(formula(*wide))
+        floats = [a.dtype for a in taken if a.dtype.kind == "f" or a.dtype in HALVES]
+        if floats and result.dtype.kind == "f":
+            return result.astype(floats[0], copy=False)
+    return result
+
+
+def same_shape(op: Op, types: tuple[TensorType, ...]) -> None:
+    """ShapeError unless all operands have one shape."""
+    if len({t.shape for t in types}) > 1:
+        raise ShapeError(
+            f"{op.name}: operands differ in shape",
+            [f"{OPERAND_NAMES[i]}: {t}" for i, t in enumerate(types)],
+            "expand one of them to the shape of the other; ops do not broadcast by themselves",
+        )
+
+
+class Elementwise(Op, abstract=True):
+    """One element of the result from one element of each operand: a diagonal Jacobian."""
+
+    kinds: ClassVar[str] = "float"
+    formula: ClassVar[Callable[..., Any]]
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    def infer(self, *types: TensorType) -> TensorType:
+        self.require(self.kinds, *types)
+        same_dtype(self, types)
+        same_shape(self, types)
+        return types[0]
+
+    def reference(self, *arrays: Any) -> np.ndarray:
+        return in_single(self.formula, *arrays)
+
+
+class Identity(Elementwise):
+    """y = x: another name for the same number.  Inputs: any.  Source: ours."""
+
+    kinds = "bool int uint float"
+    cost = 0
+    formula = staticmethod(np.array)
+
+    def partials(self, x: Any, *, out: Any) -> tuple:
+        return (1.0,)
+
+    def lane(self, s: Any, x: Any) -> Any:
+        return x
+
+
+def identity(x: Any) -> Any:
+    """x itself, as a value of its own."""
+    return emit(Identity(), x)
+
+
+class StopGradient(Elementwise):
+    """y = x, and no derivative passes.  Inputs: any.  Source: ours."""
+
+    kinds = "bool int uint float"
+    constant = True
+    cost = 0
+    formula = staticmethod(np.array)
+
+    def lane(self, s: Any, x: Any) -> Any:
+        return x
+
+
+def stop_gradient(x: Any) -> Any:
+    """x, taken as a constant by every derivative."""
+    return emit(StopGradient(), x)

@@ -1,0 +1,22 @@
+"""Graph to graph with the same meaning. The order of passes is the business of backend/compile."""
+
+from lamina.graph.passes.drop_dead import drop_dead as drop_dead
+from lamina.graph.passes.fold_constants import fold_constants as fold_constants
+from lamina.graph.passes.fuse import fuse as fuse
+from lamina.graph.passes.legalize import legalize as legalize
+from lamina.graph.passes.merge_equal import merge_equal as merge_equal
+from lamina.graph.passes.pass_ import Pass as Pass
+from lamina.graph.passes.pass_ import Record as Record
+from lamina.graph.passes.pass_ import graph_pass as graph_pass
+from lamina.graph.passes.simplify import simplify as simplify
+from lamina.graph.passes.split_reductions import split_reductions as split_reductions
+
+PASSES: tuple[Pass, ...] = (
+    simplify,
+    merge_equal,
+    drop_dead,
+    fold_constants,
+    legalize,
+    split_reductions,
+    fuse,
+)

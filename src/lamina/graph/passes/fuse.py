@@ -1,0 +1,418 @@
+"""Group nodes into kernels: each group becomes one `fusion` node whose body is a graph.
+
+    Before:  graph(%a: f32[4,8]) {
+               %0: f32[4] = max((-1,)) %a
+               %1: f32[4,8] = expand((-1,), (8,)) %0
+               %2: f32[4,8] = subtract() %a, %1
+               %3: f32[4,8] = exp() %2
+               return %3
+             }
+    After:   one fusion that finds the maximum of a row and writes the row's result while the row
+             is in cache
+
+Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILITIES BE-4):
+
+1. *Stored or pulled.* Contractions, reductions, scatters and outputs are stored. Any other value is
+   recomputed where it is read (pulled), unless that costs more than reading it back.
+2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
+   Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
+3. *Order.* A group must not need, from outside, anything that depends on the group.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lamina.graph.ir import Graph, Value, apply, placeholder
+from lamina.graph.ir.types import Shape
+from lamina.graph.ops import Contract, Expand, Fusion, Item, Reduction, ScatterAdd, splat_value
+from lamina.graph.passes.pass_ import graph_pass
+
+RECOMPUTE_LIMIT = 6  # flops a value may cost and still be recomputed by several readers
+REPLICATE_LIMIT = 3  # likewise where one reader reads each element many times
+CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs its operands
+GROUP_LIMIT = 160  # nodes in one body; longer chains gain nothing more
+
+
+@dataclass
+class Group:
+    """A kernel in the making.
+
+    Attributes:
+        kind: "map", "rows", "reduce", "contract" or "scatter".
+        space: the shape that its loops run over.
+        kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
+        axes: the reduced axes (negative), for rows and reduce.
+    """
+
+    number: int
+    kind: str
+    space: Shape
+    kept: Shape
+    axes: tuple[int, ...] = ()
+    members: list[Value] = field(default_factory=list)
+    ancestors: int = 0  # bit set of groups that this one depends on
+    size: int = 0
+
+
+@graph_pass
+def fuse(graph: Graph) -> Graph:
+    """Group nodes into kernels (see the module's docstring)."""
+    return _Fuser(graph).run()
+
+
+def is_trailing(axes: tuple[int, ...]) -> bool:
+    """Whether the reduced axes are the last ones."""
+    return axes == tuple(range(-len(axes), 0))
+
+
+class _Fuser:
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.inputs = {v.id for v in graph.inputs}
+        self.stored: set[int] = set()
+        self.groups: list[Group] = []
+        self.group_of: dict[int, Group] = {}
+        self.leaves_of: dict[int, list[Value]] = {}
+        self.cone_cost: dict[int, int] = {}
+
+    def run(self) -> Graph:
+        self._choose_stored()
+        for v in self.graph.nodes:
+            if v.id in self.stored:
+                self._place(v)
+        self._absorb()
+        return self._build()
+
+    # ------------------------------------------------------------ stored or pulled
+
+    def _choose_stored(self) -> None:
+        outputs = {v.id for v in self.graph.outputs}
+        for v in self.graph.nodes:
+            cost = self._pull_cost(v)
+            must = v.id in outputs or not pullable(v)
+            if must or (cost > 0 and self._better_stored(v, cost)):
+                self.stored.add(v.id)
+                cost = 0
+            self.cone_cost[v.id] = cost
+
+    def _pull_cost(self, v: Value) -> int:
+        if v.op is None or splat_value(v) is not None:
+            return 0
+        own = v.op.cost if v.op.lane is not None else (v.op.cost if not v.operands else 0)
+        big = sum(1 for o in v.operands if o.type.size == v.type.size and o.type.rank > 0)
+        extra_loads = max(0, big - 1)
+        return own + extra_loads + sum(self.cone_cost.get(o.id, 0) for o in v.operands)
+
+    def _better_stored(self, v: Value, cost: int) -> bool:
+        users = self._users(v)
+        if len(users) > 1 and cost > RECOMPUTE_LIMIT:
+            return True
+        for user in users:
+            if isinstance(user.op, Contract) and (cost > CONTRACT_LIMIT or len(users) > 1):
+                return True
+            replicates = user.op.view is not None and user.type.size > v.type.size
+            if replicates and cost > REPLICATE_LIMIT and not _same_elements(user, v):
+                return True
+        return self._length(v) > GROUP_LIMIT
+
+    def _users(self, v: Value) -> list[Value]:
+        """The nodes that read `v`, seen through views that read each element once."""
+        found: list[Value] = []
+        stack = list(self.graph.users[v.id])
+        while stack:
+            user = stack.pop()
+            if user.op is not None and user.op.name in ("permute", "reshape", "flip", "slice"):
+                stack.extend(self.graph.users[user.id])
+            else:
+                found.append(user)
+        return found
+
+    def _length(self, v: Value) -> int:
+        """Pulled nodes behind `v`, counted along the longest chain."""
+        depth = 0
+        while v.operands and v.id not in self.stored and depth <= GROUP_LIMIT:
+            v = max(v.operands, key=lambda o: self.cone_cost.get(o.id, 0))
+            depth += 1
+        return depth
+
+    # ------------------------------------------------------------ which group
+
+    def _leaves(self, v: Value) -> list[Value]:
+        """The stored values that the kernel of `v` reads for it, each once."""
+        found: dict[int, Value] = {}
+        stack = list(reversed(v.operands))
+        seen: set[int] = set()
+        while stack:
+            o = stack.pop()
+            if o.id in seen:
+                continue
+            seen.add(o.id)
+            if o.id in self.stored or o.id in self.inputs or _is_literal(o):
+                found[o.id] = o
+            else:
+                stack.extend(reversed(o.operands))
+        return list(found.values())
+
+    def _place(self, v: Value) -> None:
+        leaves = self.leaves_of[v.id] = self._leaves(v)
+        producers = [self.group_of[u.id] for u in leaves if u.id in self.group_of]
+        wanted = list(dict.fromkeys(g.number for g in reversed(producers)))
+        wanted += [g.number for g in self._siblings(v, leaves) if g.number not in wanted]
+        for number in wanted:
+            group = self.groups[number]
+            joined = self._join(group, v)
+            if joined is not None and self._ordered(group, leaves):
+                group.kind, group.space, group.kept, group.axes = joined
+                self._add(group, v, leaves)
+                return
+        kind, space, kept, axes = _shape_of(v)
+        group = Group(len(self.groups), kind, space, kept, axes)
+        self.groups.append(group)
+        self._add(group, v, leaves)
+
+    def _siblings(self, v: Value, leaves: Iterable[Value]) -> list[Group]:
+        """Groups that read something that `v` reads too, the latest first."""
+        found: dict[int, Group] = {}
+        large = math.prod(_shape_of(v)[1])
+        for u in leaves:
+            if u.type.rank == 0 or u.type.size < large:
+                continue
+            for group in self.groups:
+                if group.kind in ("contract", "scatter"):
+                    continue
+                if any(u is w for m in group.members for w in self.leaves_of[m.id]):
+                    found[group.number] = group
+        return [found[n] for n in sorted(found, reverse=True)]
+
+    def _ordered(self, group: Group, leaves: Iterable[Value]) -> bool:
+        """Whether nothing that `v` reads from elsewhere depends on `group`."""
+        for u in leaves:
+            producer = self.group_of.get(u.id)
+            if producer is None or producer is group:
+                continue
+            if producer.ancestors >> group.number & 1:
+                return False
+        return True
+
+    def _add(self, group: Group, v: Value, leaves: Iterable[Value]) -> None:
+        group.members.append(v)
+        group.size += self._length(v) + 1
+        self.group_of[v.id] = group
+        new = group.ancestors
+        for u in leaves:
+            producer = self.group_of.get(u.id)
+            if producer is not None and producer is not group:
+                new |= producer.ancestors | (1 << producer.number)
+        if new != group.ancestors:
+            group.ancestors = new
+            for other in self.groups:
+                if other.ancestors >> group.number & 1:
+                    other.ancestors |= new
+
+    def _join(self, group: Group, v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]] | None:
+        """What the group would be with `v` in it, or None where they do not fit."""
+        kind, space, kept, axes = _shape_of(v)
+        if group.size > GROUP_LIMIT or 0 in space or 0 in group.space:
+            return None
+        if kind in ("contract", "scatter") or group.kind == "scatter":
+            return None
+        if kind == "map":
+            if group.kind == "map" and space != group.space:
+                return None
+            if group.kind == "rows" and space not in (group.space, group.kept):
+                return None
+            if group.kind in ("reduce", "contract") and space != group.kept:
+                return None
+            joined = (group.kind, group.space, group.kept, group.axes)
+        elif kind == "rows":
+            if group.kind == "map" and group.space not in (space, kept):
+                return None
+            if group.kind == "rows" and (space, kept) != (group.space, group.kept):
+                return None
+            if group.kind not in ("map", "rows"):
+                return None
+            joined = ("rows", space, kept, axes)
+        else:
+            if group.kind != "reduce" or (space, axes) != (group.space, group.axes):
+                return None
+            joined = ("reduce", space, kept, axes)
+        members = {m.id for m in group.members}
+        inner = v.operands[0] if isinstance(v.op, Reduction) else v
+        return joined if self._aligned(inner, v, members, joined) else None
+
+    def _aligned(
+        self, start: Value, root: Value, members: set[int], joined: tuple[str, Shape, Shape, tuple]
+    ) -> bool:
+        """Whether every member that `root` reads is read at the index at which the loops are.
+
+        A value of the whole space is read at its own element; a value of the rows through expands
+        of the reduced axes. For `reduce` and `contract` only the result's space counts.
+        """
+        kind, space, kept, axes = joined
+        seen: set[int] = set()
+        stack = [start]
+        while stack:
+            u = stack.pop()
+            if u.id in seen:
+                continue
+            seen.add(u.id)
+            if u is not root and u.id in members:
+                if kind == "reduce" and isinstance(root.op, Reduction):
+                    return False
+                continue
+            if u is not root and (u.id in self.stored or u.op is None):
+                continue
+            if u.op.lane is not None:
+                stack.extend(u.operands)
+            elif not u.operands:
+                continue
+            elif kind == "rows" and _expands_rows(u, space, kept):
+                stack.extend(u.operands)
+            elif self._reaches(u, members):
+                return False
+        return True
+
+    def _reaches(self, v: Value, members: set[int]) -> bool:
+        return any(u.id in members for u in self._leaves(v))
+
+    # ------------------------------------------------------------ afterwards
+
+    def _absorb(self) -> None:
+        """Un-store a value that only one other kernel reads, where it is cheap to pull there."""
+        outputs = {v.id for v in self.graph.outputs}
+        for group in reversed(self.groups):
+            if group.kind != "map" or len(group.members) != 1:
+                continue
+            v = group.members[0]
+            readers = self._readers(v)
+            if v.id in outputs or len(readers) != 1 or not pullable(v):
+                continue
+            reader = readers[0]
+            cheap = self._pull_cost(v) <= 2 * RECOMPUTE_LIMIT
+            if not cheap or reader.kind not in ("reduce", "rows") or v.type.shape != reader.space:
+                continue
+            self.stored.discard(v.id)
+            del self.group_of[v.id]
+            group.members.clear()
+            for m in reader.members:
+                self.leaves_of[m.id] = self._leaves(m)
+
+    def _readers(self, v: Value) -> list[Group]:
+        return [
+            g for g in self.groups if any(v is u for m in g.members for u in self.leaves_of[m.id])
+        ]
+
+    def _build(self) -> Graph:
+        new: dict[int, Value] = {v.id: v for v in self.graph.inputs}
+        used = {v.id for v in self.graph.outputs}
+        for group in self.groups:
+            for m in group.members:
+                used.update(u.id for u in self.leaves_of[m.id] if self.group_of.get(u.id) is not group)
+        for group in self._sorted_groups():
+            self._emit(group, [m for m in group.members if m.id in used], new)
+        return Graph(self.graph.inputs, tuple(new[v.id] for v in self.graph.outputs))
+
+    def _sorted_groups(self) -> list[Group]:
+        """Every group after those that it depends on, as near to the program's order as can be."""
+        live = [g for g in self.groups if g.members]
+        alive = sum(1 << g.number for g in live)
+        done = 0
+        order: list[Group] = []
+        while len(order) < len(live):
+            for g in live:
+                ready = not (g.ancestors & alive & ~done)
+                if ready and not done >> g.number & 1:
+                    order.append(g)
+                    done |= 1 << g.number
+                    break
+            else:
+                raise AssertionError("fuse: groups depend on each other in a cycle")
+        return order
+
+    def _emit(self, group: Group, outputs: list[Value], new: dict[int, Value]) -> None:
+        body_of: dict[int, Value] = {}
+        outer: list[Value] = []
+        inner: list[Value] = []
+        members = {m.id for m in group.members}
+
+        def copy(v: Value) -> Value:
+            stack = [v]
+            while stack:
+                u = stack[-1]
+                if u.id in body_of:
+                    stack.pop()
+                    continue
+                boundary = u.id not in members and (u.id in self.stored or u.op is None)
+                if boundary or _is_literal(u):
+                    body_of[u.id] = placeholder(u.type)
+                    inner.append(body_of[u.id])
+                    outer.append(new.setdefault(u.id, u))
+                    stack.pop()
+                    continue
+                missing = [o for o in u.operands if o.id not in body_of]
+                if missing:
+                    stack.extend(reversed(missing))
+                    continue
+                body_of[u.id] = _copy(u, tuple(body_of[o.id] for o in u.operands))
+                stack.pop()
+            return body_of[v.id]
+
+        made = [copy(v) for v in outputs]
+        if not made:
+            return
+        fused = apply(Fusion(Graph(inner, made)), tuple(outer))
+        fused.span = outputs[0].span
+        for i, v in enumerate(outputs):
+            new[v.id] = fused if len(outputs) == 1 else _copy_span(apply(Item(i), (fused,)), v)
+
+
+def _copy(v: Value, operands: tuple[Value, ...]) -> Value:
+    return Value(v.type, v.op, operands, v.span)
+
+
+def _copy_span(new: Value, old: Value) -> Value:
+    new.span = old.span
+    return new
+
+
+def pullable(v: Value) -> bool:
+    """Whether an element of `v` can be computed where it is read: elementwise ops, views, splats."""
+    if v.op is None:
+        return False
+    return v.op.lane is not None or v.op.view is not None or splat_value(v) is not None
+
+
+def _is_literal(v: Value) -> bool:
+    """An array constant: it lies in memory and is read like an input."""
+    return v.op is not None and not v.operands and v.op.name == "constant" and splat_value(v) is None
+
+
+def _same_elements(user: Value, v: Value) -> bool:
+    """A padding or concatenation reads each element once, however large its result is."""
+    return user.op is not None and user.op.name in ("pad", "concatenate")
+
+
+def _expands_rows(v: Value, space: Shape, kept: Shape) -> bool:
+    """Whether `v` spreads a value of the rows over the rows' elements."""
+    if not isinstance(v.op, Expand) or v.type.shape != space:
+        return False
+    return is_trailing(v.op.axes) and v.operands[0].type.shape == kept
+
+
+def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
+    """Kind, space, kept part and reduced axes of the group that `v` would make by itself."""
+    shape = v.type.shape
+    if isinstance(v.op, Contract):
+        return "contract", shape, shape, ()
+    if isinstance(v.op, ScatterAdd):
+        return "scatter", shape, shape, ()
+    if isinstance(v.op, Reduction):
+        space = v.operands[0].type.shape
+        axes = tuple(v.op.axes)
+        if is_trailing(axes):
+            return "rows", space, shape, axes
+        return "reduce", space, shape, axes
+    return "map", shape, shape, ()

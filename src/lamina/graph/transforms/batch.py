@@ -1,0 +1,100 @@
+"""Batching: a program on one example becomes a program on many.
+
+Ops lift over leading axes, so the rule for every op is: put the new axis first and keep the op.
+What is not batched but meets something batched is expanded. An op may know better than that:
+`batch(size, operands, is_batched)` gives the batched result, or None for the general rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lamina.base.errors import ShapeError, UsageError
+from lamina.base.spans import at
+from lamina.graph.ir import Graph, TensorType, Value, emit, placeholder, topological
+from lamina.graph.ops import constant, expand, splat_value
+
+
+def batch(graph: Graph, size: int, mapped: Sequence[bool]) -> Graph:
+    """The graph applied to `size` examples at once.
+
+    Args:
+        graph: a program on one example.
+        size: number of examples.
+        mapped: for each input, whether it has an example axis (then the first) or is shared.
+
+    Returns:
+        A graph whose outputs all have the new axis first.
+    """
+    if len(mapped) != len(graph.inputs):
+        raise UsageError(
+            "batch: say for each input whether it is mapped",
+            [f"inputs: {len(graph.inputs)}", f"mapped: {len(mapped)}"],
+            "give one boolean for each input",
+        )
+    inputs = [placeholder(_batched_type(v, size)) if m else v for v, m in zip(graph.inputs, mapped)]
+    new = {v.id: w for v, w, m in zip(graph.inputs, inputs, mapped) if m}
+    return Graph(inputs, batch_values(graph.outputs, new, size))
+
+
+def batch_values(outputs: Sequence[Value], batched: dict[int, Value], size: int) -> list[Value]:
+    """The `outputs` for `size` examples at once, given the batched values some of them depend on.
+
+    Args:
+        outputs: recorded values.
+        batched: by the id of a value the same for all examples, with the new axis first.
+        size: number of examples.
+
+    Returns:
+        The outputs with the new axis first; one that is the same for all examples is repeated.
+    """
+    new = dict(batched)
+    for v in topological(outputs, stop=lambda v: v.id in batched):
+        if v.id not in new and v.op is not None and any(o.id in new for o in v.operands):
+            with at(v.span):
+                new[v.id] = _lifted(v, new, size)
+    return [new[v.id] if v.id in new else _repeated(v, size) for v in outputs]
+
+
+def _lifted(v: Value, new: dict[int, Value], size: int) -> Value:
+    """One node with at least one batched operand."""
+    op = v.op
+    is_batched = tuple(o.id in new for o in v.operands)
+    special = getattr(op, "batch", None)
+    if special is not None:
+        known = tuple(new.get(o.id, o) for o in v.operands)
+        result = special(size, known, is_batched)
+        if result is not None:
+            return result
+    return lift_over(v, tuple(new.get(o.id) for o in v.operands), size)
+
+
+def lift_over(v: Value, operands: Sequence[Value | None], size: int) -> Value:
+    """The general rule: the op itself, on operands that all have the new axis first.
+
+    Args:
+        v: a node.
+        operands: the batched operands; None where one is the same for all examples.
+        size: number of examples.
+    """
+    full = [w if w is not None else _repeated(o, size) for w, o in zip(operands, v.operands)]
+    lifted = emit(v.op, *full)
+    if isinstance(v.type, TensorType) and lifted.shape != (size, *v.shape):
+        raise ShapeError(
+            f"batch: {v.op.name} does not lift over leading axes",
+            [f"one example: {v.type}", f"{size} examples: {lifted.type}"],
+            "this is a defect of the op; give it a `batch` of its own",
+        )
+    return lifted
+
+
+def _repeated(v: Value, size: int) -> Value:
+    """A value that is the same for all examples, with the new axis first."""
+    number = splat_value(v)
+    if number is not None:
+        return constant(number, v.dtype, (size, *v.shape))
+    return expand(v, (-1 - v.rank,), (size,))
+
+
+def _batched_type(v: Value, size: int) -> TensorType:
+    return v.type.with_shape((size, *v.type.shape))

@@ -1,0 +1,247 @@
+"""Derivatives: tangents pushed forward along a graph, cotangents pulled back through it.
+
+Each op says how it varies in one of three ways (see `graph.ir.op`), and both modes and all higher
+orders follow from that one. The results are ordinary values, so they are differentiated, batched
+and compiled like any others.
+
+A tangent or cotangent that is zero is None until somebody needs it as a value. Values that are
+not floating have neither.
+
+Source: Griewank & Walther 2008, Evaluating Derivatives, chapters 3 and 4; transposing a linear
+program instead of writing reverse rules: Radul et al. 2022, "You only linearize once".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from lamina.base.errors import UsageError
+from lamina.base.spans import at
+from lamina.graph.ir import Expression, Graph, TensorType, Value, placeholder, topological
+from lamina.graph.ir import emit as record
+from lamina.graph.ops import lift, zeros_like
+
+
+def varies(v: Value) -> bool:
+    """Whether a value has derivatives: floating numbers have."""
+    return isinstance(v.type, TensorType) and v.type.dtype.is_float
+
+
+def scale(factor: Any, dot: Any) -> Any:
+    """`factor * dot` where the factor is an Expression, a number, or None for zero."""
+    if factor is None:
+        return None
+    if isinstance(factor, Expression):
+        return factor * dot
+    if factor == 1.0:
+        return dot
+    if factor == -1.0:
+        return -dot
+    return None if factor == 0.0 else dot * lift(float(factor), dot)
+
+
+def plus(a: Any, b: Any) -> Any:
+    """a + b where None is zero."""
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b
+
+
+# ------------------------------------------------------------------ forward mode
+
+
+def push_forward(
+    outputs: Sequence[Value], dots: dict[int, Any], emit: Callable[..., Any] = record
+) -> list[Any]:
+    """The tangents of `outputs`, given those of some values they depend on (forward mode).
+
+    Args:
+        outputs: recorded values.
+        dots: tangent by the id of a value; the walk stops at these values.
+        emit: applies an op to tangents.
+
+    Returns:
+        A tangent for each output, None where it is zero.
+    """
+    found: dict[int, Any] = dict(dots)
+    for v in topological(outputs, stop=lambda v: v.id in dots):
+        if v.id in found or v.op is None or v.op.constant:
+            continue
+        if varies(v) and any(found.get(o.id) is not None for o in v.operands):
+            with at(v.span):
+                found[v.id] = _tangent(v, [found.get(o.id) for o in v.operands], emit)
+    return [found.get(v.id) for v in outputs]
+
+
+def _tangent(v: Value, dots: list[Any], emit: Callable[..., Any]) -> Any:
+    """The tangent of one node from those of its operands."""
+    op, operands = v.op, v.operands
+    if op.partials is not None:
+        total = None
+        for factor, dot in zip(op.partials(*operands, out=v), dots):
+            total = plus(total, None if dot is None else scale(factor, dot))
+        return total
+    if op.jvp is not None:
+        return op.jvp(operands, [_or_zero(d, o) for d, o in zip(dots, operands)], v)
+    if op.transpose is None:
+        raise _no_derivative(v)
+    linear = set(op.linear_operands(len(operands)))
+    if op.jointly:
+        together = [_or_zero(d, o) if i in linear else o
+                    for i, (d, o) in enumerate(zip(dots, operands))]  # fmt: skip
+        return emit(op, *together)
+    total = None
+    for i in sorted(linear):
+        if dots[i] is not None:
+            total = plus(total, emit(op, *operands[:i], dots[i], *operands[i + 1 :]))
+    return total
+
+
+def _or_zero(dot: Any, operand: Value) -> Any:
+    """The tangent as a value; an operand without derivatives has none."""
+    return zeros_like(operand) if dot is None and varies(operand) else dot
+
+
+def _no_derivative(v: Value) -> UsageError:
+    return UsageError(
+        f"{v.op.name if v.op else 'value'}: has no derivative",
+        [f"value: {v!r}", "the op has none of partials, transpose and jvp"],
+        "give the op one of them, or wrap its operand in stop_gradient",
+        v.span,
+    )
+
+
+# ------------------------------------------------------------------ reverse mode
+
+
+def pull_back(outputs: Sequence[Value], bars: Sequence[Any], wrt: Sequence[Value]) -> list[Any]:
+    """The cotangents of `wrt`, given those of `outputs` (reverse mode).
+
+    Walks from the outputs back to `wrt` and stops there; values that do not depend on `wrt` are
+    skipped. A value that is used k times gets the sum of k contributions.
+
+    Args:
+        outputs: recorded values.
+        bars: a cotangent for each, None for zero.
+        wrt: values whose cotangents are wanted.
+
+    Returns:
+        A cotangent for each of `wrt`, None where it is zero.
+    """
+    wanted = {v.id for v in wrt}
+    order = topological(outputs, stop=lambda v: v.id in wanted)
+    active = _depending(order, wanted)
+    found: dict[int, Any] = {}
+    for v, bar in zip(outputs, bars, strict=True):
+        if v.id in active and bar is not None:
+            found[v.id] = plus(found.get(v.id), bar)
+    for v in reversed(order):
+        if v.id in wanted or v.id not in found:
+            continue
+        bar = found.pop(v.id)
+        with at(v.span):
+            for i, part in _contributions(v, bar, active):
+                operand = v.operands[i]
+                found[operand.id] = plus(found.get(operand.id), part)
+    return [found.get(v.id) for v in wrt]
+
+
+def _depending(order: Iterable[Value], wanted: set[int]) -> set[int]:
+    """The ids of floating values that vary with the wanted ones."""
+    active: set[int] = set()
+    for v in order:
+        if not varies(v):
+            continue
+        if v.id in wanted:
+            active.add(v.id)
+        elif v.op is None or v.op.constant:
+            continue
+        elif any(o.id in active for o in v.operands):
+            active.add(v.id)
+    return active
+
+
+def _contributions(v: Value, bar: Any, active: set[int]) -> Iterable[tuple[int, Any]]:
+    """What one node passes back to each of its active operands."""
+    op, operands = v.op, v.operands
+    moving = [i for i, o in enumerate(operands) if o.id in active]
+    if op.partials is not None:
+        factors = op.partials(*operands, out=v)
+        parts = [(i, scale(factors[i], bar)) for i in moving]
+    elif op.transpose is not None:
+        linear = op.linear_operands(len(operands))
+        parts = [(i, op.transpose(i, bar, *operands)) for i in moving if i in linear]
+    elif op.jvp is not None:
+        parts = _transposed_jvp(v, bar, moving)
+    else:
+        raise _no_derivative(v)
+    return [(i, part) for i, part in parts if part is not None]
+
+
+def _transposed_jvp(v: Value, bar: Any, moving: list[int]) -> list[tuple[int, Any]]:
+    """The jvp of a node is a program linear in the tangents: pull the cotangent through it."""
+    dots = {i: placeholder(v.operands[i].type) for i in moving}
+    zero = [dots.get(i) if i in dots else _or_zero(None, o) for i, o in enumerate(v.operands)]
+    tangent = v.op.jvp(v.operands, zero, v)
+    return list(zip(dots, pull_back([tangent], [bar], list(dots.values()))))
+
+
+# ------------------------------------------------------------------ graphs
+
+
+def jvp(graph: Graph) -> Graph:
+    """The graph with its directional derivative.
+
+    inputs + a tangent for each floating input -> outputs + a tangent for each floating output.
+    """
+    moving = [v for v in graph.inputs if varies(v)]
+    dots = [placeholder(v.type) for v in moving]
+    rising = [v for v in graph.outputs if varies(v)]
+    found = push_forward(rising, {v.id: dot for v, dot in zip(moving, dots)})
+    made = [_or_zero(dot, v) for dot, v in zip(found, rising)]
+    return Graph((*graph.inputs, *dots), (*graph.outputs, *made))
+
+
+def vjp(graph: Graph, wrt: Sequence[int] | None = None) -> Graph:
+    """The graph with the cotangents of its inputs.
+
+    inputs + a cotangent for each floating output -> outputs + a cotangent for each input of `wrt`.
+
+    Args:
+        graph: a program.
+        wrt: positions of floating inputs; all of them when not given.
+    """
+    chosen = [graph.inputs[i] for i in wrt] if wrt is not None else graph.inputs
+    wanted = [v for v in chosen if varies(v)]
+    if wrt is not None and len(wanted) != len(chosen):
+        wrong = next(v for v in chosen if not varies(v))
+        raise UsageError(
+            "vjp: only floating inputs have derivatives",
+            [f"asked for: {wrong.type}", f"inputs: {', '.join(str(v.type) for v in graph.inputs)}"],
+            "leave it out of wrt, or cast it to a floating dtype outside",
+        )
+    rising = [v for v in graph.outputs if varies(v)]
+    bars = [placeholder(v.type) for v in rising]
+    found = pull_back(rising, bars, wanted)
+    made = [_or_zero(bar, v) for bar, v in zip(found, wanted)]
+    return Graph((*graph.inputs, *bars), (*graph.outputs, *made))
+
+
+def saved_values(forward: Sequence[Value], backward: Sequence[Value]) -> list[Value]:
+    """The values of the forward program that the backward program reads: what must be kept.
+
+    Args:
+        forward: outputs of the forward program.
+        backward: outputs of the backward program (gradients).
+
+    Returns:
+        Inputs and nodes, without constants, in topological order.
+    """
+    ahead = topological(forward)
+    ids = {v.id for v in ahead}
+    read: set[int] = {v.id for v in backward if v.id in ids}
+    for v in topological(backward, stop=lambda v: v.id in ids):
+        if v.id not in ids:
+            read.update(o.id for o in v.operands if o.id in ids)
+    return [v for v in ahead if v.id in read and not (v.op is not None and v.op.arity == 0)]

@@ -1,0 +1,14 @@
+"""Floor 9: layers, with PyTorch's names, shapes and initialisation."""
+
+from lamina.nn.activation import GELU as GELU
+from lamina.nn.activation import Dropout as Dropout
+from lamina.nn.activation import ReLU as ReLU
+from lamina.nn.activation import Tanh as Tanh
+from lamina.nn.container import Sequential as Sequential
+from lamina.nn.convolution import Conv2d as Conv2d
+from lamina.nn.convolution import MaxPool2d as MaxPool2d
+from lamina.nn.linear import Flatten as Flatten
+from lamina.nn.linear import Linear as Linear
+from lamina.nn.module import Module as Module
+from lamina.nn.normalization import BatchNorm2d as BatchNorm2d
+from lamina.nn.normalization import LayerNorm as LayerNorm

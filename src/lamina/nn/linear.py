@@ -1,0 +1,56 @@
+"""Linear layers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lamina.tensor as lm
+from lamina import functional
+from lamina.nn.module import Module
+from lamina.tensor import Tensor
+
+
+def uniform_fan_in(shape: tuple[int, ...], fan_in: int, dtype: Any) -> Tensor:
+    """U(-1/sqrt(fan_in), 1/sqrt(fan_in)): PyTorch's default for weights and biases alike."""
+    bound = 1.0 / math.sqrt(fan_in) if fan_in else 0.0
+    return lm.random.uniform(shape, low=-bound, high=bound, dtype=dtype)
+
+
+class Linear(Module):
+    """y = x Wᵀ + b.
+
+    Shapes: `x: [..., in_features] -> [..., out_features]`; `weight: [out_features, in_features]`,
+    `bias: [out_features]`.
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: Any = lm.float32
+    ):
+        super().__init__()
+        self.in_features = in_features
+        self.out_features = out_features
+        self.weight = uniform_fan_in((out_features, in_features), in_features, dtype)
+        self.bias = uniform_fan_in((out_features,), in_features, dtype) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        bias = self.bias is not None
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}"
+
+
+class Flatten(Module):
+    """Merge the axes from `start_dim` to `end_dim` into one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim = start_dim
+        self.end_dim = end_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        first = self.start_dim % x.ndim
+        last = self.end_dim % x.ndim
+        merged = math.prod(x.shape[first : last + 1])
+        return lm.reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))

@@ -1,0 +1,34 @@
+"""The runtime: buffers, devices, programs and the fast path of a jitted call.
+
+A thin Python face of the C++ in `native/`. It names no op.
+"""
+
+from lamina.runtime.device import (
+    CPU,
+    Device,
+    apply_environment,
+    num_threads,
+    set_num_threads,
+    topology,
+)
+from lamina.runtime.memory import (
+    Buffer,
+    MemoryStats,
+    memory_stats,
+    reset_peak,
+    set_memory_limit,
+    trim_pool,
+)
+from lamina.runtime.native import (
+    Flat,
+    KernelFault,
+    OutOfMemory,
+    Signature,
+    flatten,
+    now_ns,
+    register_leaf,
+    register_node,
+)
+from lamina.runtime.program import Argument, Launch, Output, Program, Slot, Task, Timing
+
+apply_environment()

@@ -1,0 +1,181 @@
+"""Programs: kernels, what each of them reads and writes, and one call that runs them all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, NamedTuple
+
+from lamina.runtime.memory import Buffer
+from lamina.runtime.native import native
+
+Mode = Literal["threads", "serial", "graph"]
+
+
+class Slot(IntEnum):
+    """Where a kernel's argument points."""
+
+    INPUT = 0
+    OUTPUT = 1
+    ARENA = 2  # value: byte offset
+    CONSTANT = 3
+    STATUS = 4  # four int64 words, zero at the start of each run; the first nonzero is a fault
+
+
+class Argument(NamedTuple):
+    """One pointer that a kernel receives: an index into its slot, or an offset into the arena."""
+
+    slot: Slot
+    value: int = 0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel call of a program.
+
+    Args:
+        name: for profiles and dumps.
+        address: machine code of `void kernel(void *const *args, int64_t begin, int64_t end,
+            void *scratch)`.
+        args: where its pointers point, in order.
+        extent: size of its parallel loop; the kernel runs chunks [begin, end) of [0, extent).
+        grain: chunks are multiples of it.
+        scratch_bytes: working memory per thread.
+        dependencies: indices of earlier launches that must have finished. Order by data *and* by
+            reuse of the arena: mode "graph" knows nothing else.
+    """
+
+    name: str
+    address: int
+    args: tuple[Argument, ...]
+    extent: int = 1
+    grain: int = 1
+    scratch_bytes: int = 0
+    dependencies: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Output:
+    """One result: its size, and the input whose memory it may take over when that is donated."""
+
+    nbytes: int
+    donor: int = -1
+
+
+class Timing(NamedTuple):
+    """What one kernel cost since profiling began."""
+
+    name: str
+    calls: int
+    total_ns: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """One launch as the native executor holds it."""
+
+    kernel: str
+    address: int
+    args: tuple[Argument, ...]
+    extent: int
+    grain: int
+    scratch_bytes: int
+    dependencies: tuple[int, ...] = field(default=())
+
+    def __str__(self) -> str:
+        args = ", ".join(_show(argument) for argument in self.args)
+        after = f"  after {list(self.dependencies)}" if self.dependencies else ""
+        return f"{self.kernel}({args})  extent {self.extent} grain {self.grain}{after}"
+
+
+def _show(argument: Argument) -> str:
+    if argument.slot is Slot.STATUS:
+        return "status"
+    joint = "+" if argument.slot is Slot.ARENA else " "
+    return f"{argument.slot.name.lower()}{joint}{argument.value}"
+
+
+class Program:
+    """A compiled program, ready to run from any thread.
+
+    Args:
+        launches: kernels in an order that respects their dependencies.
+        outputs: sizes and donors of the results.
+        arena_bytes: working memory of one run, shared by all kernels.
+        constants: buffers that every run reads.
+        num_inputs: how many buffers `run` expects.
+        keep: kept alive with the program: whatever owns the machine code.
+
+    `run(inputs, donated=0)` is the native call itself: a list of Buffers in, a list of Buffers
+    out, without the GIL. `donated` has one bit per input, or, as bytes, one byte; a donated input
+    that nobody else holds a view of gives its memory to the output that names it as donor.
+
+    Raises:
+        ValueError: if an index, an offset or a dependency is out of range.
+    """
+
+    __slots__ = ("keep", "native", "run")
+
+    def __init__(
+        self,
+        launches: Sequence[Launch],
+        outputs: Sequence[Output],
+        arena_bytes: int = 0,
+        constants: Sequence[Buffer] = (),
+        num_inputs: int = 0,
+        keep: object = None,
+    ):
+        rows = [
+            (x.name, x.address, x.args, x.extent, x.grain, x.scratch_bytes, x.dependencies)
+            for x in launches
+        ]
+        sizes = [(output.nbytes, output.donor) for output in outputs]
+        self.native = native.Program(rows, sizes, arena_bytes, constants, num_inputs)
+        self.run = self.native.run
+        self.keep = keep
+
+    @property
+    def mode(self) -> Mode:
+        """ "threads": in order, each kernel split over the pool; "serial": one thread;
+        "graph": kernels as their dependencies allow, each on one thread. Same results."""
+        return self.native.mode
+
+    @mode.setter
+    def mode(self, mode: Mode) -> None:
+        self.native.mode = mode
+
+    def profile(self, enable: bool = True, *, trace: bool = False) -> None:
+        """Counts time per kernel from now on; `trace` also keeps each chunk of the last run."""
+        self.native.profile(enable, trace)
+
+    def timings(self) -> list[Timing]:
+        """Calls and nanoseconds of each kernel since `profile`."""
+        return [Timing(*row) for row in self.native.timings()]
+
+    def trace(self) -> list[tuple[str, int, int, int]]:
+        """(kernel, thread, start_ns, end_ns) of each chunk of the last run."""
+        return self.native.trace()
+
+    def tasks(self) -> list[Task]:
+        """The launches, read back from the executor."""
+        return [
+            Task(
+                **{
+                    **row,
+                    "args": tuple(Argument(Slot(slot), value) for slot, value in row["args"]),
+                    "dependencies": tuple(row["dependencies"]),
+                }
+            )
+            for row in self.native.tasks()
+        ]
+
+    def __str__(self) -> str:
+        outputs = ", ".join(
+            f"{nbytes} bytes" + (f" (donor {donor})" if donor >= 0 else "")
+            for nbytes, donor in self.native.outputs
+        )
+        lines = [
+            f"program: {self.native.num_inputs} inputs, arena {self.native.arena_bytes} bytes",
+            *(f"  {i}: {task}" for i, task in enumerate(self.tasks())),
+            f"  outputs: {outputs or 'none'}",
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,207 @@
+"""Tensors inside the user's objects: found, replaced for a while, and put back.
+
+Tuples, lists, dicts and instances of registered classes (modules, optimisers) are containers; their
+`__dict__` is what an instance holds. Transforms replace tensors in place, so that functions see the
+objects they know, and restore them afterwards; what the function itself assigned can be read off.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.runtime import register_leaf
+from lamina.runtime import register_node as register_native_node
+from lamina.tensor.tensor import Tensor
+
+_nodes: list[type] = []
+
+
+def register_node(cls: type) -> type:
+    """Make instances of `cls` and its subclasses containers of tensors; usable as a decorator."""
+    _nodes.append(cls)
+    _is_node.clear()
+    register_native_node(cls)
+    return cls
+
+
+_is_node: dict[type, bool] = {}
+
+
+def is_node(obj: Any) -> bool:
+    """Whether `obj` is an instance of a registered class."""
+    kind = type(obj)
+    known = _is_node.get(kind)
+    if known is None:
+        known = _is_node[kind] = any(issubclass(kind, cls) for cls in _nodes)
+    return known
+
+
+def contents(obj: Any) -> dict[Any, Any] | list[Any] | tuple[Any, ...] | None:
+    """What a container holds, or None for a leaf."""
+    if isinstance(obj, dict | list | tuple):
+        return obj
+    return vars(obj) if is_node(obj) else None
+
+
+def entries(held: Any) -> Iterator[tuple[Any, Any]]:
+    """Keys and children of what a container holds."""
+    return iter(list(held.items() if isinstance(held, dict) else enumerate(held)))
+
+
+def rebuilt(obj: Any, children: list[Any]) -> Any:
+    """A container like `obj` with other children in the same order."""
+    if isinstance(obj, tuple):
+        return type(obj)(*children) if hasattr(obj, "_fields") else tuple(children)
+    if isinstance(obj, list):
+        return children
+    if isinstance(obj, dict):
+        return dict(zip(obj, children, strict=True))
+    other = copy.copy(obj)
+    other.__dict__.update(zip(vars(obj), children, strict=True))
+    return other
+
+
+@dataclass
+class Place:
+    """A mutable container met on the way, and how to reach it again.
+
+    Attributes:
+        owner: the object itself.
+        held: its dict or list.
+        path: keys from the root.
+        before: a copy of what it held.
+        installed: a copy of what it held while the function ran.
+    """
+
+    owner: Any
+    held: Any
+    path: tuple[Any, ...]
+    before: Any
+    installed: Any = None
+
+    def changes(self) -> list[tuple[Any, Any]]:
+        """Keys and new children that the function assigned."""
+        missing = object()
+        at = self.installed.get if isinstance(self.held, dict) else self._item
+        return [(k, v) for k, v in entries(self.held) if at(k, missing) is not v]
+
+    def _item(self, index: int, missing: Any) -> Any:
+        return self.installed[index] if index < len(self.installed) else missing
+
+    def removed(self) -> list[Any]:
+        """Keys of a dict that the function deleted."""
+        if isinstance(self.held, dict):
+            return [k for k in self.installed if k not in self.held]
+        return list(range(len(self.held), len(self.installed)))
+
+    def restore(self) -> None:
+        """Hold again what it held before."""
+        if isinstance(self.held, dict):
+            if len(self.held) != len(self.before) or self._differs():
+                self.held.clear()
+                self.held.update(self.before)
+        else:
+            self.held[:] = self.before
+
+    def _differs(self) -> bool:
+        pairs = zip(self.held.items(), self.before.items(), strict=True)
+        return any(a != b or x is not y for (a, x), (b, y) in pairs)
+
+
+Replace = Callable[[Any, Any, tuple[Any, ...]], Any]
+
+
+class Substitution:
+    """Leaves of a tree replaced in place.
+
+    Args:
+        root: the tree.
+        replace: `replace(leaf, node, path)` gives what stands in its place; `node` is the nearest
+            registered object around the leaf, or None, and `path` the way from there.
+
+    Attributes:
+        root: the tree to use: `root` itself, or another tuple where a tuple held a leaf.
+        places: every mutable container, with what it held before.
+    """
+
+    def __init__(self, root: Any, replace: Replace):
+        self.places: list[Place] = []
+        self._known: dict[int, Place] = {}
+        self._replace = replace
+        self.root = self._visit(root, (), None, 0)
+        for place in self.places:
+            place.installed = copy.copy(place.held)
+
+    def _visit(self, obj: Any, path: tuple[Any, ...], node: Any, depth: int) -> Any:
+        held = contents(obj)
+        if held is None:
+            return self._replace(obj, node, path[depth:])
+        if is_node(obj):
+            node, depth = obj, len(path)
+        if isinstance(held, tuple):
+            children = [self._visit(c, (*path, i), node, depth) for i, c in enumerate(held)]
+            same = all(a is b for a, b in zip(children, held, strict=True))
+            return obj if same else rebuilt(obj, children)
+        if id(held) not in self._known:
+            self._known[id(held)] = Place(obj, held, path, copy.copy(held))
+            self.places.append(self._known[id(held)])
+        for key, child in entries(held):
+            other = self._visit(child, (*path, key), node, depth)
+            if other is not child:
+                held[key] = other
+        return obj
+
+    def place_of(self, obj: Any) -> Place | None:
+        """The place of a container that was met, if `obj` is one."""
+        held = contents(obj)
+        found = self._known.get(id(held)) if held is not None else None
+        return found
+
+    def restore(self) -> None:
+        """Every container as it was before."""
+        for place in self.places:
+            place.restore()
+
+    def restore_unassigned(self) -> None:
+        """Every leaf as it was before, except where the function assigned something."""
+        for place in self.places:
+            before = dict(entries(place.before))
+            installed = dict(entries(place.installed))
+            for key, child in entries(place.held):
+                if key in installed and installed[key] is child and before[key] is not child:
+                    place.held[key] = before[key]
+
+
+def is_leaf(obj: Any) -> bool:
+    """Whether `obj` is data that changes from call to call."""
+    return isinstance(obj, Tensor | np.ndarray | np.generic)
+
+
+def map_tree(f: Callable[[Any], Any], tree: Any) -> Any:
+    """Containers like those of `tree` with `f(leaf)` for every leaf."""
+    held = contents(tree)
+    if held is None:
+        return f(tree)
+    return rebuilt(tree, [map_tree(f, child) for _, child in entries(held)])
+
+
+def tensors(tree: Any) -> list[Tensor]:
+    """The tensors of a tree, in order."""
+    held = contents(tree)
+    if held is None:
+        return [tree] if isinstance(tree, Tensor) else []
+    return [t for _, child in entries(held) for t in tensors(child)]
+
+
+def _describe(array: Any) -> tuple[str, tuple[int, ...]]:
+    return array.dtype.str if array.dtype.kind != "V" else array.dtype.name, array.shape
+
+
+register_leaf(Tensor)
+register_leaf(np.ndarray, _describe)
+register_leaf(np.generic, _describe)

@@ -1,0 +1,115 @@
+"""Python and NumPy data to Tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from lamina.base import dtypes
+from lamina.base.dtypes import DType
+from lamina.base.errors import DTypeError
+from lamina.graph.ir import emit
+from lamina.graph.ops import Constant
+from lamina.graph.ops import Cast
+from lamina.tensor.tensor import Tensor, from_numpy, nullary
+
+Scalar = bool | int | float
+
+
+def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """The Tensor of `obj`: a Tensor, a Python number, nested sequences, or anything NumPy reads.
+
+    Python floats become float32 and ints int64; NumPy arrays keep their dtype. The memory of a
+    C-contiguous NumPy array is shared unless `copy`; do not write to it afterwards.
+
+    Args:
+        obj: the data.
+        dtype: the element type; that of the data when not given.
+        device: None or "cpu".
+        copy: True copies the data, None and False share it where possible.
+
+    Example:
+        >>> asarray([1.0, 2.0])
+        Tensor([1., 2.], shape=(2,), dtype=float32)
+
+    Source: Python array API 2024.12, `asarray`.
+    """
+    wanted = None if dtype is None else dtypes.dtype(dtype)
+    if isinstance(obj, Tensor):
+        return cast(obj, wanted or obj.dtype)
+    if isinstance(obj, Scalar):
+        return full_of(obj, wanted or scalar_dtype(obj), ())
+    if isinstance(obj, list | tuple) and _holds_tensor(obj):
+        return cast(_stacked(obj), wanted or _stacked(obj).dtype)
+    array = np.from_dlpack(obj) if _only_dlpack(obj) else np.asarray(obj)
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(
+            f"asarray: no element type for {array.dtype}", [f"given: {type(obj).__name__}"]
+        )
+    if wanted is None and not hasattr(obj, "dtype"):
+        wanted = _default(array.dtype)
+    if wanted is not None:
+        array = array.astype(wanted.numpy, copy=False)
+    return from_numpy(np.array(array) if copy else array)
+
+
+def _only_dlpack(obj: Any) -> bool:
+    return hasattr(obj, "__dlpack__") and not hasattr(obj, "__array__")
+
+
+def _default(numpy_dtype: np.dtype) -> DType | None:
+    if numpy_dtype.kind == "f":
+        return dtypes.float32
+    return None
+
+
+def _holds_tensor(obj: Any) -> bool:
+    return any(
+        isinstance(x, Tensor) or (isinstance(x, list | tuple) and _holds_tensor(x)) for x in obj
+    )
+
+
+def _stacked(obj: Any) -> Tensor:
+    from lamina.tensor.namespace.manipulation import stack
+
+    return stack([asarray(x) for x in obj])
+
+
+def scalar_dtype(value: Scalar) -> DType:
+    """The dtype of a Python number that meets no tensor."""
+    if isinstance(value, bool):
+        return dtypes.bool_
+    return dtypes.int64 if isinstance(value, int) else dtypes.float32
+
+
+def full_of(value: Scalar, dtype: DType, shape: tuple[int, ...]) -> Tensor:
+    """One number repeated, as a constant of the program."""
+    return nullary(Constant(_as_kind(value, dtype), dtype, shape))
+
+
+def _as_kind(value: Scalar, dtype: DType) -> Scalar:
+    if dtype.kind == "bool":
+        return bool(value)
+    if dtype.is_float:
+        return float(value)
+    whole = int(value)
+    limits = np.iinfo(dtype.numpy)
+    if not limits.min <= whole <= limits.max:
+        raise DTypeError(
+            f"{dtype.long_name} does not hold {whole}", [f"range: {limits.min} to {limits.max}"]
+        )
+    return whole
+
+
+def cast(x: Tensor, dtype: DType) -> Tensor:
+    """`x` with another element type; `x` itself when it has it."""
+    return x if x.type.dtype is dtype else emit(Cast(dtype), x)
+
+
+def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
+    """`x` with the element type `dtype`.
+
+    Floats to integers truncate towards zero. Source: Python array API 2024.12, `astype`.
+    """
+    return cast(asarray(x), dtypes.dtype(dtype))

@@ -1,0 +1,251 @@
+"""Eager evaluation: tensor operations are recorded and computed together when somebody looks.
+
+A recorded value carries a `Binding` in `Value.data`. To force a value is to take the cone of pending
+values above data, make one graph of it, look its structure up among the programs compiled so far, and
+run. Every pending value that still has a living Tensor is an output of that program, so nothing is
+computed twice and what nobody holds stays inside the fused kernels.
+
+Outside transforms a forced value forgets its operands, so history is freed. While a `grad` or `jvp`
+is under way it keeps them: it is a leaf for evaluation and a node for differentiation.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from lamina.base.errors import TraceError
+from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
+from lamina.graph.ops import Constant, Literal
+from lamina.graph.ops import Expand
+from lamina.tensor import execution
+
+FLUSH_DEPTH = 300
+"""A chain of pending operations of this length is computed, so that endless loops stay small."""
+
+SPECIALISED_PROGRAMS = 2
+"""So many programs with constants built in for one structure; then constants become inputs."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Why a value has no data: the transform that made its placeholder."""
+
+    transform: str  # "jit" or "vmap"
+    scalar: bool = False  # the placeholder stands for a Python number
+
+
+class Binding:
+    """What is known about a value at run time; the `data` of a value that belongs to a Tensor."""
+
+    __slots__ = ("buffer", "depth", "holder", "source")
+
+    def __init__(self, buffer: Any = None, depth: int = 0, source: Source | None = None):
+        self.buffer = buffer
+        self.depth = depth
+        self.source = source
+        self.holder: weakref.ref[Any] | None = None
+
+
+class _Transforms:
+    """How many transforms are under way; they need the history of values that were looked at."""
+
+    active = 0
+
+
+@contextmanager
+def history_kept() -> Iterator[None]:
+    """Inside, forced values keep their operands."""
+    _Transforms.active += 1
+    try:
+        yield
+    finally:
+        _Transforms.active -= 1
+
+
+def transforming() -> bool:
+    """Whether a transform is under way."""
+    return _Transforms.active > 0
+
+
+def leaf(type: TensorType, buffer: Any) -> Value:
+    """A value that is data."""
+    return Value(type, data=Binding(buffer))
+
+
+def record(op: Op, operands: tuple[Value, ...]) -> Value:
+    """The pending value of `op`, its type checked now and its elements computed later."""
+    value = apply(op, operands)
+    value.data = _derived(operands)
+    return value
+
+
+def _derived(operands: Iterable[Value]) -> Binding:
+    depth = 0
+    source = None
+    for operand in operands:
+        known = operand.data
+        if known is None:
+            known = bind([operand])
+        if known.depth > depth:
+            depth = known.depth
+        if known.source is not None:
+            source = known.source
+    return Binding(None, depth + 1, source)
+
+
+def bind(values: Sequence[Value]) -> Binding:
+    """Give a Binding to every value below `values` that a transform made; the Binding of the last."""
+    for v in topological(values, stop=lambda v: v.data is not None):
+        if v.data is None:
+            v.data = _derived(v.operands)
+    return values[-1].data
+
+
+def force(values: Sequence[Value], look: str = "the value") -> None:
+    """Compute `values` and everything under them that a living Tensor holds.
+
+    Raises:
+        TraceError: a value depends on a placeholder of `jit` or `vmap`.
+    """
+    wanted = set()
+    for v in values:
+        known = v.data if v.data is not None else bind([v])
+        if known.buffer is None:
+            if known.source is not None:
+                raise looked_inside(v, known.source, look)
+            wanted.add(v.id)
+    if not wanted:
+        return
+    cone = _Cone([v for v in values if v.id in wanted])
+    results = _run(cone)
+    forget = not transforming()
+    for v, buffer in zip(cone.outputs, results, strict=True):
+        v.data.buffer = buffer
+        v.data.depth = 0
+        if forget:
+            v.op = None
+            v.operands = ()
+
+
+def looked_inside(value: Value, source: Source, look: str) -> TraceError:
+    """The error of looking at a value that does not exist yet."""
+    where = source.transform
+    facts = [f"tensor: {value.type}"]
+    if value.span is not None and value.op is not None:
+        facts.append(f"made at {value.span.describe()}")
+    way_out = f"choose between values with lm.where(condition, x, y), or look outside {where}"
+    if source.scalar and where == "jit":
+        way_out += "; a Python number that steers the program goes into static_argnames"
+    return TraceError(f"{look}: the tensor has no value yet inside {where}", facts, way_out)
+
+
+class _Cone:
+    """Pending values above data, in order, with what identifies their program."""
+
+    def __init__(self, roots: Sequence[Value]):
+        wanted = {v.id for v in roots}
+        number: dict[int, int] = {}
+        structure: list[Any] = []
+        self.leaves: list[Value] = []
+        self.nodes: list[Value] = []
+        self.outputs: list[Value] = []
+        self.constants: list[Any] = []
+        for v in topological(roots, stop=_is_data):
+            number[v.id] = len(number)
+            known = v.data
+            if known is not None and known.buffer is not None:
+                self.leaves.append(v)
+                structure.append(v.type)
+                continue
+            op = v.op
+            self.nodes.append(v)
+            if is_splat(v):
+                self.constants.append(constant_key(op.value))  # type: ignore[union-attr]
+                structure.append(("splat", v.type))
+            else:
+                structure.append((op, *[number[o.id] for o in v.operands]))
+            held = known is not None and known.holder is not None and known.holder() is not None
+            if held or v.id in wanted:
+                if v.data is None:
+                    v.data = _derived(v.operands)
+                self.outputs.append(v)
+        self.key = (tuple(structure), tuple([number[v.id] for v in self.outputs]))
+
+    def graph(self, hoisted: bool) -> Graph:
+        """The program over fresh placeholders; with `hoisted`, splat constants are inputs too."""
+        new: dict[int, Value] = {}
+        inputs: list[Value] = []
+        scalars: list[Value] = []
+        for v in self.leaves:
+            new[v.id] = Value(v.type, span=v.span)
+            inputs.append(new[v.id])
+        for v in self.nodes:
+            if hoisted and is_splat(v):
+                scalar = Value(TensorType(v.type.dtype), span=v.span)
+                scalars.append(scalar)
+                new[v.id] = _spread(scalar, v.type.shape)
+            else:
+                new[v.id] = Value(v.type, v.op, tuple([new[o.id] for o in v.operands]), v.span)
+        return Graph([*inputs, *scalars], [new[v.id] for v in self.outputs])
+
+
+def _is_data(v: Value) -> bool:
+    return v.data is not None and v.data.buffer is not None
+
+
+def is_splat(v: Value) -> bool:
+    """Whether `v` is one Python number repeated."""
+    return isinstance(v.op, Constant) and not isinstance(v.op.value, Literal)
+
+
+def constant_key(value: Any) -> Any:
+    """A key that tells 0.0 from -0.0, 1 from 1.0 from True, and finds NaN equal to itself."""
+    return (type(value), repr(value))
+
+
+def _spread(scalar: Value, shape: tuple[int, ...]) -> Value:
+    if not shape:
+        return scalar
+    return apply(Expand(tuple(range(-len(shape), 0)), shape), (scalar,))
+
+
+@dataclass
+class _Programs:
+    """The programs of one structure: a few with constants built in, and a general one."""
+
+    special: dict[tuple[Any, ...], execution.Program] = field(default_factory=dict)
+    general: execution.Program | None = None
+
+
+_programs: dict[Any, _Programs] = {}
+
+
+def clear_programs() -> None:
+    """Forget every eager program."""
+    _programs.clear()
+
+
+def program_count() -> int:
+    """How many eager programs have been compiled."""
+    return sum(len(p.special) + (p.general is not None) for p in _programs.values())
+
+
+def _run(cone: _Cone) -> list[Any]:
+    found = _programs.get(cone.key)
+    if found is None:
+        found = _programs[cone.key] = _Programs()
+    buffers = [v.data.buffer for v in cone.leaves]
+    constants = tuple(cone.constants)
+    program = found.special.get(constants)
+    if program is None and len(found.special) < SPECIALISED_PROGRAMS:
+        program = found.special[constants] = execution.compile(cone.graph(hoisted=False))
+    if program is not None:
+        return program.run(buffers)
+    if found.general is None:
+        found.general = execution.compile(cone.graph(hoisted=True))
+    scalars = [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
+    return found.general.run([*buffers, *scalars])

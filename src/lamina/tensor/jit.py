@@ -1,0 +1,158 @@
+"""`jit`: trace a function once per signature, then run its program.
+
+The arguments are flattened to leaves (tensors, arrays, Python numbers) and a signature. The first
+call with a signature runs the function on placeholders and reads off what it returns and what it
+assigned to the attributes and entries of its arguments; later calls flatten, look the program up,
+run it and write the new leaves back.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from lamina.base.errors import UsageError
+from lamina.graph.ir import Graph
+from lamina.runtime import flatten
+from lamina.tensor import eager
+from lamina.tensor.traced import Traced, input_buffers
+
+
+class Jitted:
+    """A function that runs as one compiled program for each signature of its arguments.
+
+    Attributes:
+        donate: whether buffers of leaves that a call replaces are given to the results.
+    """
+
+    def __init__(self, f: Callable[..., Any], static_argnames: Sequence[str], donate: bool):
+        functools.update_wrapper(self, f)
+        self.donate = donate
+        self._f = f
+        self._static = frozenset(static_argnames)
+        self._positions = _static_positions(f, self._static)
+        self._programs: dict[Any, Traced] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if eager.transforming():
+            return self._f(*args, **kwargs)  # part of the program that is being recorded
+        call = [*args, kwargs]
+        statics = self._take_statics(call) if self._static else ()
+        flat = flatten(call)
+        key = (flat.signature, statics) if statics else flat.signature
+        traced = self._programs.get(key)
+        if traced is None:
+            traced = self._programs[key] = self._trace(call, flat, statics)
+        return traced.call(call, flat)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else types.MethodType(self, instance)
+
+    def graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """The graph that a call with these arguments runs."""
+        return self._traced(args, kwargs).graph
+
+    def program(self, *args: Any, **kwargs: Any) -> Any:
+        """The compiled program that a call with these arguments runs."""
+        return self._traced(args, kwargs).program
+
+    def lower(self, *args: Any, **kwargs: Any) -> Traced:
+        """Everything known about the program for these arguments, without running it."""
+        return self._traced(args, kwargs)
+
+    def clear(self) -> None:
+        """Forget all programs."""
+        self._programs.clear()
+
+    @property
+    def signatures(self) -> int:
+        """How many programs there are."""
+        return len(self._programs)
+
+    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
+        call = [*args, kwargs]
+        statics = self._take_statics(call) if self._static else ()
+        flat = flatten(call)
+        key = (flat.signature, statics) if statics else flat.signature
+        if key not in self._programs:
+            self._programs[key] = self._trace(call, flat, statics)
+        return self._programs[key]
+
+    def _take_statics(self, call: list[Any]) -> tuple[Any, ...]:
+        """Static arguments out of the call; their places hold None."""
+        kwargs = call[-1]
+        found: list[Any] = []
+        for position, name in self._positions:
+            if position < len(call) - 1:
+                found.append((position, type(call[position]), call[position]))
+                call[position] = None
+            elif name in kwargs:
+                found.append((name, type(kwargs[name]), kwargs[name]))
+                kwargs[name] = None
+        return tuple(found)
+
+    def _trace(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
+        def run(arguments: list[Any]) -> Any:
+            given, kwargs = list(arguments[:-1]), dict(arguments[-1])
+            for place, _, value in statics:
+                if isinstance(place, int):
+                    given[place] = value
+                else:
+                    kwargs[place] = value
+            return self._f(*given, **kwargs)
+
+        return Traced(run, call, flat, self.donate)
+
+
+def _static_positions(f: Callable[..., Any], names: frozenset[str]) -> list[tuple[int, str]]:
+    if not names:
+        return []
+    parameters = list(inspect.signature(f).parameters)
+    for name in sorted(names):
+        if name not in parameters:
+            raise UsageError(
+                f"jit: static_argnames names no argument {name!r}",
+                [f"arguments: {', '.join(parameters)}"],
+            )
+    return [(i, name) for i, name in enumerate(parameters) if name in names]
+
+
+def jit(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnames: Sequence[str] | str = (),
+    donate: bool = True,
+) -> Any:
+    """`f` as one compiled program for each signature of its arguments.
+
+    Tensors, NumPy arrays and Python numbers in the arguments are inputs of the program; strings,
+    None and other objects are part of the signature, as are numbers inside modules. The function may
+    assign tensors to attributes and entries of its arguments: the old ones go in and the new ones are
+    written back. Inside `jit`, `grad` and `vmap` it is part of the outer program.
+
+    Args:
+        f: the function; without it, `jit(...)` is a decorator with options.
+        static_argnames: arguments whose values are part of the signature, for Python control flow.
+        donate: give the memory of tensors that a call replaces to the results.
+
+    Raises:
+        TraceError: the function looks at a value while it is traced.
+
+    Example:
+        >>> import lamina as lm
+        >>> @lm.jit
+        ... def double(x):
+        ...     return x + x
+        >>> double(lm.asarray([1.0, 2.0]))
+        Tensor([2., 4.], shape=(2,), dtype=float32)
+    """
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if f is None:
+        return lambda g: Jitted(g, names, donate)
+    return Jitted(f, names, donate)
+
+
+__all__ = ["Jitted", "Traced", "input_buffers", "jit"]

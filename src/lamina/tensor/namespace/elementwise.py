@@ -1,0 +1,420 @@
+"""Functions of each element: arithmetic, comparisons, logic, powers, exponentials, trigonometry.
+
+Operands broadcast as in NumPy and promote by the array API table; Python numbers are weak.
+Source for all: Python array API 2024.12, "Element-wise functions".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lamina.base import dtypes
+from lamina.base.errors import DTypeError
+from lamina.graph.ir import Op, emit
+from lamina.graph import ops
+from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.promotion import broadcast_shapes, broadcast_to, keep_weak, meet
+from lamina.tensor.tensor import Tensor
+
+
+def _binary(op: Op, x: Any, y: Any, floating: bool = False) -> Tensor:
+    a, b = meet(op.name, x, y, floating=floating)
+    return keep_weak(emit(op, a, b), x, y)
+
+
+def _unary(op: Op, x: Any) -> Tensor:
+    return emit(op, asarray(x)) if not _weak(x) else keep_weak(emit(op, asarray(x)), x)
+
+
+def _floating(op: Op, x: Any) -> Tensor:
+    given = asarray(x)
+    if not given.dtype.is_float:
+        given = cast(given, dtypes.float32)
+    return keep_weak(emit(op, given), x)
+
+
+def _weak(x: Any) -> bool:
+    return type(x) is Tensor and x.weak
+
+
+def add(x: Any, y: Any, /) -> Tensor:
+    """x + y, element by element."""
+    return _binary(ops.Add(), x, y)
+
+
+def subtract(x: Any, y: Any, /) -> Tensor:
+    """x - y, element by element."""
+    return _binary(ops.Subtract(), x, y)
+
+
+def multiply(x: Any, y: Any, /) -> Tensor:
+    """x * y, element by element."""
+    return _binary(ops.Multiply(), x, y)
+
+
+def divide(x: Any, y: Any, /) -> Tensor:
+    """x / y; integers become float32, element by element."""
+    return _binary(ops.Divide(), x, y, floating=True)
+
+
+def floor_divide(x: Any, y: Any, /) -> Tensor:
+    """floor(x / y), element by element."""
+    return _binary(ops.FloorDivide(), x, y)
+
+
+def remainder(x: Any, y: Any, /) -> Tensor:
+    """x - floor(x / y) * y, with the sign of y, element by element."""
+    return _binary(ops.Remainder(), x, y)
+
+
+def pow(x: Any, y: Any, /) -> Tensor:
+    """x ** y, element by element."""
+    return _binary(ops.Power(), x, y)
+
+
+def maximum(x: Any, y: Any, /) -> Tensor:
+    """the larger of x and y; NaN wins, element by element."""
+    return _binary(ops.Maximum(), x, y)
+
+
+def minimum(x: Any, y: Any, /) -> Tensor:
+    """the smaller of x and y; NaN wins, element by element."""
+    return _binary(ops.Minimum(), x, y)
+
+
+def atan2(x: Any, y: Any, /) -> Tensor:
+    """the angle of the point (y, x): atan2(x, y) = arctan(x / y) in the right quadrant, element by element."""
+    return _binary(ops.Atan2(), x, y, floating=True)
+
+
+def equal(x: Any, y: Any, /) -> Tensor:
+    """x == y, element by element."""
+    return _binary(ops.Equal(), x, y)
+
+
+def not_equal(x: Any, y: Any, /) -> Tensor:
+    """x != y, element by element."""
+    return _binary(ops.NotEqual(), x, y)
+
+
+def less(x: Any, y: Any, /) -> Tensor:
+    """x < y, element by element."""
+    return _binary(ops.Less(), x, y)
+
+
+def less_equal(x: Any, y: Any, /) -> Tensor:
+    """x <= y, element by element."""
+    return _binary(ops.LessEqual(), x, y)
+
+
+def greater(x: Any, y: Any, /) -> Tensor:
+    """x > y, element by element."""
+    return less(y, x)
+
+
+def greater_equal(x: Any, y: Any, /) -> Tensor:
+    """x >= y, element by element."""
+    return less_equal(y, x)
+
+
+def sqrt(x: Any, /) -> Tensor:
+    """The square root of each element; integers become float32."""
+    return _floating(ops.Sqrt(), x)
+
+
+def rsqrt(x: Any, /) -> Tensor:
+    """1 / sqrt(x) for each element; integers become float32."""
+    return _floating(ops.Rsqrt(), x)
+
+
+def exp(x: Any, /) -> Tensor:
+    """e ** x for each element; integers become float32."""
+    return _floating(ops.Exp(), x)
+
+
+def expm1(x: Any, /) -> Tensor:
+    """e ** x - 1, exact near 0 for each element; integers become float32."""
+    return _floating(ops.Expm1(), x)
+
+
+def log(x: Any, /) -> Tensor:
+    """The natural logarithm of each element; integers become float32."""
+    return _floating(ops.Log(), x)
+
+
+def log1p(x: Any, /) -> Tensor:
+    """log(1 + x), exact near 0 for each element; integers become float32."""
+    return _floating(ops.Log1p(), x)
+
+
+def sin(x: Any, /) -> Tensor:
+    """The sine of each element; integers become float32."""
+    return _floating(ops.Sin(), x)
+
+
+def cos(x: Any, /) -> Tensor:
+    """The cosine of each element; integers become float32."""
+    return _floating(ops.Cos(), x)
+
+
+def tan(x: Any, /) -> Tensor:
+    """The tangent of each element; integers become float32."""
+    return _floating(ops.Tan(), x)
+
+
+def asin(x: Any, /) -> Tensor:
+    """The inverse sine of each element; integers become float32."""
+    return _floating(ops.Asin(), x)
+
+
+def acos(x: Any, /) -> Tensor:
+    """The inverse cosine of each element; integers become float32."""
+    return _floating(ops.Acos(), x)
+
+
+def atan(x: Any, /) -> Tensor:
+    """The inverse tangent of each element; integers become float32."""
+    return _floating(ops.Atan(), x)
+
+
+def sinh(x: Any, /) -> Tensor:
+    """The hyperbolic sine of each element; integers become float32."""
+    return _floating(ops.Sinh(), x)
+
+
+def cosh(x: Any, /) -> Tensor:
+    """The hyperbolic cosine of each element; integers become float32."""
+    return _floating(ops.Cosh(), x)
+
+
+def tanh(x: Any, /) -> Tensor:
+    """The hyperbolic tangent of each element; integers become float32."""
+    return _floating(ops.Tanh(), x)
+
+
+def erf(x: Any, /) -> Tensor:
+    """2 / sqrt(pi) * integral of exp(-t * t) from 0 to x for each element; integers become float32."""
+    return _floating(ops.Erf(), x)
+
+
+def negative(x: Any, /) -> Tensor:
+    """-x, element by element."""
+    return _unary(ops.Negative(), x)
+
+
+def abs(x: Any, /) -> Tensor:
+    """|x|, element by element."""
+    return _unary(ops.Abs(), x)
+
+
+def sign(x: Any, /) -> Tensor:
+    """-1, 0 or 1 by the sign of x; NaN stays, element by element."""
+    return _unary(ops.Sign(), x)
+
+
+def floor(x: Any, /) -> Tensor:
+    """The largest whole number not above x; integers stay."""
+    return _rounded(ops.Floor(), x)
+
+
+def ceil(x: Any, /) -> Tensor:
+    """The smallest whole number not below x; integers stay."""
+    return _rounded(ops.Ceil(), x)
+
+
+def round(x: Any, /) -> Tensor:
+    """The nearest whole number, ties to even; integers stay."""
+    return _rounded(ops.Round(), x)
+
+
+def trunc(x: Any, /) -> Tensor:
+    """The whole number next to x towards zero; integers stay."""
+    return _rounded(ops.Trunc(), x)
+
+
+def _rounded(op: Op, x: Any) -> Tensor:
+    given = asarray(x)
+    return emit(op, given) if given.dtype.is_float else given
+
+
+def positive(x: Any, /) -> Tensor:
+    """x itself."""
+    return asarray(x)
+
+
+def square(x: Any, /) -> Tensor:
+    """x * x, element by element."""
+    given = asarray(x)
+    return emit(ops.Multiply(), given, given)
+
+
+def reciprocal(x: Any, /) -> Tensor:
+    """1 / x, element by element."""
+    return divide(1.0, x)
+
+
+def exp2(x: Any, /) -> Tensor:
+    """2 ** x, element by element."""
+    return exp(multiply(x, 0.6931471805599453))
+
+
+def log2(x: Any, /) -> Tensor:
+    """The logarithm to base 2 of each element."""
+    return multiply(log(x), 1.4426950408889634)
+
+
+def log10(x: Any, /) -> Tensor:
+    """The logarithm to base 10 of each element."""
+    return multiply(log(x), 0.4342944819032518)
+
+
+def logaddexp(x: Any, y: Any, /) -> Tensor:
+    """log(exp(x) + exp(y)) = max(x, y) + log1p(exp(-|x - y|)), element by element."""
+    a, b = meet("logaddexp", x, y, floating=True)
+    gap = a - b
+    steady = where(equal(a, b), 0.0, gap)  # inf - inf is NaN where the answer is x
+    return maximum(a, b) + log1p(exp(-abs(steady)))
+
+
+def hypot(x: Any, y: Any, /) -> Tensor:
+    """sqrt(x * x + y * y) without overflow, element by element."""
+    a, b = (abs(v) for v in meet("hypot", x, y, floating=True))
+    large, small = maximum(a, b), minimum(a, b)
+    ratio = where(equal(large, small), 1.0, small / large)
+    return where(equal(large, 0.0), large, large * sqrt(1.0 + ratio * ratio))
+
+
+def asinh(x: Any, /) -> Tensor:
+    """The inverse hyperbolic sine: sign(x) * log(|x| + sqrt(x * x + 1))."""
+    given = _as_float(x)
+    size = abs(given)
+    return sign(given) * log1p(size + size * size / (1.0 + sqrt(size * size + 1.0)))
+
+
+def acosh(x: Any, /) -> Tensor:
+    """The inverse hyperbolic cosine: log(x + sqrt(x - 1) * sqrt(x + 1))."""
+    given = _as_float(x)
+    return log(given + sqrt(given - 1.0) * sqrt(given + 1.0))
+
+
+def atanh(x: Any, /) -> Tensor:
+    """The inverse hyperbolic tangent: log((1 + x) / (1 - x)) / 2."""
+    given = _as_float(x)
+    return 0.5 * (log1p(given) - log1p(-given))
+
+
+def isnan(x: Any, /) -> Tensor:
+    """Whether each element is NaN."""
+    given = asarray(x)
+    return emit(ops.NotEqual(), given, given)
+
+
+def isinf(x: Any, /) -> Tensor:
+    """Whether each element is infinite."""
+    given = asarray(x)
+    if not given.dtype.is_float:
+        return not_equal(given, given)
+    return equal(abs(given), float("inf"))
+
+
+def isfinite(x: Any, /) -> Tensor:
+    """Whether each element is neither infinite nor NaN."""
+    given = asarray(x)
+    if not given.dtype.is_float:
+        return equal(given, given)
+    return less(abs(given), float("inf"))
+
+
+def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
+    """minimum(maximum(x, min), max), element by element; a bound of None is no bound."""
+    given = asarray(x)
+    if min is not None:
+        given = maximum(given, min)
+    return given if max is None else minimum(given, max)
+
+
+def where(condition: Any, x: Any, y: Any, /) -> Tensor:
+    """x where `condition` holds, else y, element by element.
+
+    Shapes: the three broadcast.
+
+    Example:
+        >>> where(asarray([True, False]), 1.0, 2.0)
+        Tensor([1., 2.], shape=(2,), dtype=float32)
+    """
+    chooser = asarray(condition)
+    if chooser.dtype is not dtypes.bool_:
+        raise DTypeError(
+            "where: the condition is not boolean",
+            [f"condition: {chooser.type}"],
+            "compare it first, as in x != 0",
+        )
+    a, b = meet("where", x, y)
+    shape = broadcast_shapes("where", [chooser.shape, a.shape, b.shape])
+    operands = (broadcast_to(v, shape) for v in (chooser, a, b))
+    return keep_weak(emit(ops.Select(), *operands), x, y)
+
+
+def logical_and(x: Any, y: Any, /) -> Tensor:
+    """x and y, element by element; numbers other than 0 are true."""
+    return bitwise_and(_truth(x), _truth(y))
+
+
+def logical_or(x: Any, y: Any, /) -> Tensor:
+    """x or y, element by element; numbers other than 0 are true."""
+    return bitwise_or(_truth(x), _truth(y))
+
+
+def logical_xor(x: Any, y: Any, /) -> Tensor:
+    """Either x or y, element by element; numbers other than 0 are true."""
+    return bitwise_xor(_truth(x), _truth(y))
+
+
+def logical_not(x: Any, /) -> Tensor:
+    """Not x, element by element; numbers other than 0 are true."""
+    return emit(ops.Not(), _truth(x))
+
+
+def _truth(x: Any) -> Tensor:
+    given = asarray(x)
+    return given if given.dtype is dtypes.bool_ else not_equal(given, 0)
+
+
+def _as_float(x: Any) -> Tensor:
+    given = asarray(x)
+    return given if given.dtype.is_float else cast(given, dtypes.float32)
+
+
+def bitwise_and(x: Any, y: Any, /) -> Tensor:
+    """x & y, element by element, for booleans and integers."""
+    return _binary(ops.And(), x, y)
+
+
+def bitwise_or(x: Any, y: Any, /) -> Tensor:
+    """x | y, element by element, for booleans and integers."""
+    return _binary(ops.Or(), x, y)
+
+
+def bitwise_xor(x: Any, y: Any, /) -> Tensor:
+    """x ^ y, element by element, for booleans and integers."""
+    return _binary(ops.Xor(), x, y)
+
+
+def bitwise_left_shift(x: Any, y: Any, /) -> Tensor:
+    """x << y, element by element, for booleans and integers."""
+    return _binary(ops.ShiftLeft(), x, y)
+
+
+def bitwise_right_shift(x: Any, y: Any, /) -> Tensor:
+    """x >> y, element by element, for booleans and integers."""
+    return _binary(ops.ShiftRight(), x, y)
+
+
+def bitwise_invert(x: Any, /) -> Tensor:
+    """~x, element by element, for booleans and integers."""
+    return _unary(ops.Not(), x)
+
+
+def stop_gradient(x: Any, /) -> Tensor:
+    """x, but constant for every derivative."""
+    return emit(ops.StopGradient(), asarray(x))

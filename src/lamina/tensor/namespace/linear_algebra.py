@@ -1,0 +1,157 @@
+"""Products of tensors: matmul, einsum, tensordot. All of them are one contraction."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from lamina.base.errors import ShapeError, UsageError
+from lamina.graph.ir import emit
+from lamina.graph.ops import Contract
+from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.namespace.manipulation import normal_axis, permute_dims
+from lamina.tensor.namespace.reductions import sum
+from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
+from lamina.tensor.tensor import Tensor
+
+
+def _pair(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    a, b = asarray(x), asarray(y)
+    dtype = common_dtype(name, (a, b))
+    return cast(a, dtype), cast(b, dtype)
+
+
+def matmul(x: Any, y: Any, /) -> Tensor:
+    """The matrix product, sum over k of x[..., i, k] * y[..., k, j].
+
+    Shapes: `x: [*B, M, K], y: [*B, K, N] -> [*B, M, N]`; the leading axes broadcast; a vector
+    stands for a matrix with one row on the left and one column on the right.
+
+    Raises:
+        ShapeError: the inner sizes differ.
+
+    Source: Python array API 2024.12, `matmul`.
+    """
+    a, b = _pair("matmul", x, y)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError("matmul: an operand has no axes", [f"x: {a.type}", f"y: {b.type}"])
+    inner = b.shape[0] if b.ndim == 1 else b.shape[-2]
+    if a.shape[-1] != inner:
+        raise ShapeError(
+            "matmul: the inner sizes differ",
+            [f"x: {a.type}    last axis {a.shape[-1]}", f"y: {b.type}    inner axis {inner}"],
+            "check the layer sizes, or transpose one operand",
+        )
+    if b.ndim == 1:
+        free = string.ascii_lowercase[: a.ndim - 1]
+        return emit(Contract(f"{free}z,z->{free}"), a, b)
+    if b.ndim == 2:  # no batch on the right: every leading axis of x is a row axis
+        free = string.ascii_lowercase[: a.ndim - 1]
+        return emit(Contract(f"{free}z,zy->{free}y"), a, b)
+    if a.ndim == 1:
+        return emit(Contract("k,kj->j"), broadcast_to(a, (*b.shape[:-2], a.shape[0])), b)
+    lead = broadcast_shapes("matmul", [a.shape[:-2], b.shape[:-2]])
+    a = broadcast_to(a, (*lead, *a.shape[-2:]))
+    b = broadcast_to(b, (*lead, *b.shape[-2:]))
+    return emit(Contract("ik,kj->ij"), a, b)
+
+
+def tensordot(x: Any, y: Any, /, *, axes: int | Sequence[Sequence[int]] = 2) -> Tensor:
+    """The product summed over pairs of axes.
+
+    Args:
+        x: left operand.
+        y: right operand.
+        axes: how many last axes of x and first axes of y, or the two lists of axes.
+
+    Source: Python array API 2024.12, `tensordot`.
+    """
+    a, b = _pair("tensordot", x, y)
+    if isinstance(axes, int):
+        left, right = list(range(a.ndim - axes, a.ndim)), list(range(axes))
+    else:
+        left = [normal_axis("tensordot", i, a.ndim) for i in axes[0]]
+        right = [normal_axis("tensordot", i, b.ndim) for i in axes[1]]
+    names = iter(string.ascii_letters)
+    in_a = [next(names) for _ in a.shape]
+    in_b = [in_a[left[right.index(i)]] if i in right else next(names) for i in range(b.ndim)]
+    free = [c for i, c in enumerate(in_a) if i not in left]
+    free += [c for i, c in enumerate(in_b) if i not in right]
+    return emit(Contract(f"{''.join(in_a)},{''.join(in_b)}->{''.join(free)}"), a, b)
+
+
+def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Tensor:
+    """The sum of x * y over `axis`. Source: Python array API 2024.12, `vecdot`."""
+    a, b = _pair("vecdot", x, y)
+    return sum(a * b, axis=axis)
+
+
+def outer(x: Any, y: Any, /) -> Tensor:
+    """x[i] * y[j]. Source: NumPy, `outer` of vectors."""
+    return einsum("i,j->ij", x, y)
+
+
+def einsum(spec: str, *operands: Any) -> Tensor:
+    """Sum of products over named axes, as in `einsum("bik,bkj->bij", x, y)`.
+
+    Several operands are contracted from left to right. "..." names all further axes.
+
+    Raises:
+        UsageError: the specification does not fit the operands.
+
+    Source: NumPy, `einsum`.
+    """
+    given = [asarray(x) for x in operands]
+    inputs, output = _parse(spec, given)
+    names, current = inputs[0], given[0]
+    if len(set(names)) < len(names):
+        raise UsageError(f'einsum "{spec}": an axis is named twice in one operand')
+    for i in range(1, len(given)):
+        needed = set(output).union(*inputs[i + 1 :])
+        left = i == len(given) - 1
+        kept = output if left else "".join(c for c in _merged(names, inputs[i]) if c in needed)
+        current, other = _pair("einsum", current, given[i])
+        current = emit(Contract(f"{names},{inputs[i]}->{kept}"), current, other)
+        names = kept
+    return _arranged(current, names, output)
+
+
+def _merged(left: str, right: str) -> str:
+    return left + "".join(c for c in right if c not in left)
+
+
+def _arranged(x: Tensor, names: str, output: str) -> Tensor:
+    gone = [i for i, c in enumerate(names) if c not in output]
+    if gone:
+        x = sum(x, axis=gone, dtype=x.dtype)
+    left = [c for c in names if c in output]
+    return permute_dims(x, [left.index(c) for c in output])
+
+
+def _parse(spec: str, operands: list[Tensor]) -> tuple[list[str], str]:
+    text = spec.replace(" ", "")
+    left, arrow, output = text.partition("->")
+    inputs = left.split(",")
+    if len(inputs) != len(operands):
+        raise UsageError(
+            f'einsum "{spec}": another number of operands',
+            [f"named: {len(inputs)}", f"given: {len(operands)}"],
+        )
+    free = [c for c in string.ascii_letters if c not in text]
+    extra = 0
+    for i, (names, x) in enumerate(zip(inputs, operands, strict=True)):
+        count = x.ndim - len(names.replace("...", ""))
+        if count < 0 or (count > 0 and "..." not in names):
+            raise UsageError(
+                f'einsum "{spec}": operand {i} has another number of axes',
+                [f"named: {names}", f"operand: {x.type}"],
+            )
+        extra = max(extra, count)
+        inputs[i] = names.replace("...", "".join(free[len(free) - count :]) if count else "")
+    dots = "".join(free[len(free) - extra :]) if extra else ""
+    if not arrow:
+        joined = "".join(inputs)
+        once = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in dots)
+        return inputs, dots + "".join(once)
+    return inputs, output.replace("...", dots)

@@ -1,0 +1,121 @@
+"""How operands meet: promotion to one dtype and broadcasting to one shape, made explicit as ops.
+
+Python numbers are weak: they take the dtype of the tensor they meet, except that a float with an
+integer tensor makes float32, and an int with a boolean tensor int64.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from lamina.base import dtypes
+from lamina.base.dtypes import DType
+from lamina.base.errors import DTypeError, ShapeError
+from lamina.graph.ir import emit
+from lamina.graph.ops import Expand, Reshape
+from lamina.tensor.conversion import asarray, cast, full_of, scalar_dtype
+from lamina.tensor.tensor import Tensor
+
+_KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2}
+
+
+def is_number(x: Any) -> bool:
+    """Whether `x` is a Python number."""
+    return isinstance(x, bool | int | float)
+
+
+def is_weak(x: Any) -> bool:
+    """Whether `x` is a Python number or stands for one."""
+    return is_number(x) or (isinstance(x, Tensor) and x.weak)
+
+
+def common_dtype(name: str, operands: tuple[Any, ...]) -> DType:
+    """The dtype in which `operands` meet."""
+    strong = [x.type.dtype for x in operands if isinstance(x, Tensor) and not x.weak]
+    weak = [x.dtype if isinstance(x, Tensor) else scalar_dtype(x) for x in operands if is_weak(x)]
+    try:
+        found = reduce(dtypes.promote, strong) if strong else None
+    except TypeError:
+        facts = [f"operand {i}: {x.type}" for i, x in enumerate(operands) if isinstance(x, Tensor)]
+        raise DTypeError(f"{name}: no common dtype", facts, "cast one of them") from None
+    for w in weak:
+        if found is None or _KIND_ORDER[w.kind] > _KIND_ORDER[found.kind]:
+            found = w
+    assert found is not None
+    return found
+
+
+def broadcast_shapes(name: str, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that all `shapes` broadcast to.
+
+    Raises:
+        ShapeError: two sizes of an axis differ and neither is 1.
+    """
+    rank = max(map(len, shapes))
+    result = []
+    for axis in range(-rank, 0):
+        sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}
+        if len(sizes) > 1:
+            raise ShapeError(
+                f"{name}: shapes do not broadcast",
+                [f"operand {i}: {s}" for i, s in enumerate(shapes)],
+                f"axis {axis} must have one size, or size 1 in all operands but one",
+            )
+        result.append(sizes.pop() if sizes else 1)
+    return tuple(result)
+
+
+def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
+    """`x` repeated along new axes and axes of size 1 to have `shape`.
+
+    Example:
+        >>> broadcast_to(asarray([1.0, 2.0]), (2, 2)).shape
+        (2, 2)
+
+    Source: Python array API 2024.12, `broadcast_to`.
+    """
+    x = asarray(x)
+    old, shape = x.type.shape, tuple(shape)
+    if old == shape:
+        return x
+    lead = len(shape) - len(old)
+    if lead < 0 or any(a not in (b, 1) for a, b in zip(old, shape[lead:], strict=True)):
+        raise ShapeError(
+            "broadcast_to: the shape does not broadcast", [f"tensor: {x.type}", f"wanted: {shape}"]
+        )
+    new = [i for i in range(len(shape)) if i < lead or old[i - lead] != shape[i]]
+    kept = tuple([n for i, n in enumerate(shape) if i not in new])
+    if kept != old:
+        x = emit(Reshape(old, kept), x)
+    axes = tuple([i - len(shape) for i in new])
+    return emit(Expand(axes, tuple([shape[i] for i in new])), x)
+
+
+def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...]:
+    """`operands` with one dtype and one shape; with `floating`, integers become float32."""
+    if len(operands) == 2 and not floating:
+        x, y = operands
+        if type(x) is Tensor and type(y) is Tensor and x.type is y.type:
+            return operands
+    given = tuple([x if is_number(x) or isinstance(x, Tensor) else asarray(x) for x in operands])
+    dtype = common_dtype(name, given)
+    if floating and not dtype.is_float:
+        dtype = dtypes.float32
+    shapes = [x.type.shape for x in given if isinstance(x, Tensor)] or [()]
+    shape = shapes[0] if len(shapes) == 1 else broadcast_shapes(name, shapes)
+    return tuple(
+        [
+            broadcast_to(cast(x, dtype), shape)
+            if isinstance(x, Tensor)
+            else full_of(x, dtype, shape)
+            for x in given
+        ]
+    )
+
+
+def keep_weak(result: Tensor, *operands: Any) -> Tensor:
+    """`result`, weak if all operands are: arithmetic of Python numbers gives one."""
+    if any(type(x) is Tensor and x.weak for x in operands) and all(map(is_weak, operands)):
+        result.weak = True
+    return result

@@ -1,0 +1,270 @@
+"""Tensor: what users hold. Immutable, typed, and computed when somebody looks.
+
+The functions of the array namespace are its methods too; `methods.py` attaches them.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from lamina.base.dtypes import DType
+from lamina.base.dtypes import dtype as dtype_from
+from lamina.base.errors import ImmutableError, UsageError
+from lamina.graph.ir import Expression, Op, TensorType, Value
+from lamina.tensor import eager, execution
+
+
+class Tensor(Expression):
+    """An n-dimensional array with a dtype; operations on it are recorded and fused.
+
+    Make one with `lm.asarray(data)`. Looking at elements (`print`, `float()`, `numpy()`, `if`)
+    computes it together with everything pending that it needs.
+
+    Attributes:
+        type: dtype and shape, as the compiler sees them.
+        weak: whether it stands for a Python number, which takes the other operand's dtype.
+    """
+
+    __slots__ = ("__weakref__", "_value", "type", "weak")
+    emit_level = 1
+    __array_ufunc__ = None  # NumPy leaves `array + tensor` to the Tensor
+
+    type: TensorType
+    weak: bool
+    _value: Value
+
+    def __init__(self) -> None:
+        raise UsageError("Tensor: not made by its class", (), "lm.asarray(data) makes one")
+
+    def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Tensor:
+        values = tuple([x._value if type(x) is Tensor else x for x in operands])
+        value = eager.record(op, values)
+        tensor = _fresh(value)
+        binding = value.data
+        if binding.depth > eager.FLUSH_DEPTH and binding.source is None:
+            eager.force([value])
+        return tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self.type.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.type.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.type.size
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        return self.type.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.type.size_bytes
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self.type.dtype.size_bytes
+
+    @property
+    def device(self) -> str:
+        """Where the elements are."""
+        return "cpu"
+
+    def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
+        """The tensor itself: there is one device."""
+        if device != "cpu":
+            raise UsageError(f"to_device: no device {device!r}", ["devices: cpu"])
+        return self
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it stands for a value inside `jit` or `vmap` that does not exist yet."""
+        return self._value.data.source is not None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its elements have not been computed yet."""
+        return self._value.data.buffer is None
+
+    def block(self) -> Tensor:
+        """Compute the elements now; the tensor itself."""
+        self._look("block()")
+        return self
+
+    def numpy(self) -> np.ndarray:
+        """The elements as a read-only NumPy array over the same memory."""
+        return execution.array(self._look("numpy()"), self.type)
+
+    def item(self) -> Any:
+        """The only element as a Python number.
+
+        Raises:
+            UsageError: there is more than one element, or none.
+        """
+        return self._only("item()")
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return execution.array(self._look("tolist()"), self.type).tolist()
+
+    def _look(self, look: str) -> Any:
+        binding = self._value.data
+        if binding.buffer is None:
+            eager.force([self._value], look)
+        return binding.buffer
+
+    def _only(self, look: str) -> Any:
+        if self.type.size != 1:
+            raise UsageError(
+                f"{look}: only a tensor with one element is a number",
+                [f"tensor: {self.type}"],
+                "index or reduce it first, or use numpy()",
+            )
+        return execution.array(self._look(look), self.type).reshape(()).item()
+
+    def __float__(self) -> float:
+        return float(self._only("float()"))
+
+    def __int__(self) -> int:
+        return int(self._only("int()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._only("complex()"))
+
+    def __bool__(self) -> bool:
+        return bool(self._only("bool()"))
+
+    def __index__(self) -> int:
+        if not self.dtype.is_integer:
+            raise TypeError(f"only an integer tensor is an index, this is {self.type}")
+        return operator.index(self._only("index()"))
+
+    def __len__(self) -> int:
+        if not self.type.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.type.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.type.shape:
+            raise TypeError("iteration over a tensor without axes")
+        return (self[i] for i in range(self.type.shape[0]))  # type: ignore[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = execution.array(self._look("__array__()"), self.type)
+        if dtype is not None and np.dtype(dtype) != array.dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        array = self.numpy()
+        try:
+            return array.__dlpack__(**options)
+        except BufferError:  # the consumer takes no read-only memory
+            return array.copy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise ImmutableError(
+            "x[...] = value: a tensor does not change",
+            [f"tensor: {self.type}"],
+            "make another: lm.where(mask, value, x), or lm.concat of the parts",
+        )
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __copy__(self) -> Tensor:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return from_numpy, (np.array(self.numpy()),)
+
+    def __repr__(self) -> str:
+        tail = f"shape={self.shape}, dtype={self.dtype.long_name})"
+        source = self._value.data.source
+        if source is not None:
+            return f"Tensor(traced by {source.transform}, {tail}"
+        text = np.array2string(
+            _printable(self.numpy()), separator=", ", prefix="Tensor(", threshold=1000
+        )
+        return f"Tensor({text}, {tail}"
+
+    def __str__(self) -> str:
+        if self._value.data.source is not None:
+            return repr(self)
+        return str(_printable(self.numpy()))
+
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        return format(self._only("format()"), spec)
+
+
+def _printable(array: np.ndarray) -> np.ndarray:
+    return array if array.dtype.kind in "biuf" else array.astype(np.float32)
+
+
+def _fresh(value: Value) -> Tensor:
+    tensor = object.__new__(Tensor)
+    tensor._value = value
+    tensor.type = value.type
+    tensor.weak = False
+    value.data.holder = weakref.ref(tensor)
+    return tensor
+
+
+def wrap(value: Value) -> Tensor:
+    """The Tensor of `value`: the one that lives, or a new one."""
+    binding = value.data if value.data is not None else eager.bind([value])
+    living = binding.holder() if binding.holder is not None else None
+    return living if living is not None else _fresh(value)
+
+
+def nullary(op: Op) -> Tensor:
+    """The Tensor of an op without operands, such as a constant."""
+    return _fresh(eager.record(op, ()))
+
+
+def from_buffer(buffer: Any, type: TensorType) -> Tensor:
+    """A Tensor over a runtime buffer."""
+    return _fresh(eager.leaf(type, buffer))
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A Tensor over the memory of a C-contiguous array, else over a copy.
+
+    The array must not be written to afterwards.
+    """
+    from_dtype = _dtype_of(array)
+    contiguous = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    native = contiguous.astype(from_dtype.numpy, copy=False).reshape(array.shape)
+    return from_buffer(execution.buffer(native), TensorType(from_dtype, array.shape))
+
+
+def _dtype_of(array: np.ndarray) -> DType:
+    return dtype_from(array.dtype.newbyteorder("="))
+
+
+def placeholder(type: TensorType, source: eager.Source) -> Tensor:
+    """A Tensor without data: an input of a program to be."""
+    return _fresh(Value(type, data=eager.Binding(source=source)))

@@ -1,0 +1,414 @@
+"""A function traced for one signature: its graph, its program, and what a call reads and writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.base import dtypes
+from lamina.graph.ir import Graph, TensorType, Value, topological
+from lamina.tensor import eager, execution, random
+from lamina.tensor.containers import (
+    Place,
+    Substitution,
+    contents,
+    entries,
+    is_leaf,
+    rebuilt,
+)
+from lamina.tensor.tensor import Tensor, from_buffer, from_numpy, placeholder
+
+_SOURCE = eager.Source("jit")
+_NUMBER_SOURCE = eager.Source("jit", scalar=True)
+_UNIQUE_VALUE = 2  # references to a value that only its tensor holds, as getrefcount counts
+_UNIQUE_BUFFER = 2
+
+
+@dataclass(frozen=True)
+class Output:
+    """A tensor of the result that the program computes."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A tensor of the result that is a leaf of the arguments."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Argument:
+    """A container of the result that is a container of the arguments."""
+
+    path: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A container of the result that the function made; its parts are templates."""
+
+    like: Any
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Anything else: the same object at every call."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What the function assigned to, other than a tensor in place of a tensor."""
+
+    path: tuple[Any, ...]
+    key: Any
+    template: Any
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A key that the function deleted."""
+
+    path: tuple[Any, ...]
+    key: Any
+
+
+class Traced:
+    """The program of one signature.
+
+    Args:
+        f: the function of the list of arguments.
+        call: the arguments of the first call.
+        flat: the same, flattened.
+        donate: whether replaced leaves give their memory away.
+
+    Attributes:
+        graph: inputs are the leaves, the captured tensors and the generator's state.
+    """
+
+    def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any, donate: bool):
+        self._recipe = _Recipe(f, call, flat)
+        recipe = self._recipe
+        self.graph: Graph = recipe.graph
+        self._program: Any = None
+        self._read = recipe.read  # leaves the program reads; the others stay out of the call
+        self._captured = [v.data.buffer for v in recipe.captured]
+        self._generator = recipe.generator
+        self._outputs = recipe.outputs
+        self._updates = recipe.updates
+        self._structure = recipe.structure
+        self._result = recipe.result
+        kept = recipe.returned_leaves
+        replaced = {i for i, _ in self._updates}
+        self._donors = [
+            (at, i)
+            for at, i in enumerate(self._read)
+            if donate and i in replaced and i not in kept
+        ]
+        self._inputs = len(self._read) + len(self._captured) + len(self._generator)
+        self._recipe = None  # type: ignore[assignment]
+
+    @property
+    def program(self) -> Any:
+        """The compiled program, made when first asked for."""
+        if self._program is None:
+            self._program = execution.compile(self.graph)
+        return self._program
+
+    def call(self, call: list[Any], flat: Any) -> Any:
+        """Run the program and write the new leaves back."""
+        program = self._program or self.program
+        leaves = flat.leaves
+        buffers = input_buffers([leaves[i] for i in self._read])
+        donated = self._donated(flat, leaves) if self._donors else None
+        buffers += self._captured
+        if self._generator:
+            buffers += input_buffers([random.default.__dict__[n] for n, _ in self._generator])
+        results = program.run(buffers, donated)
+        made = [from_buffer(b, t) for b, t in zip(results, self._outputs, strict=True)]
+        for i, part in self._updates:
+            flat.write(i, made[part.index] if type(part) is Output else leaves[part.index])
+        for name, at in self._generator:
+            random.default.__dict__[name] = made[at]
+        if self._structure:
+            self._restructure(call, leaves, made)
+        if type(self._result) is Output:
+            return made[self._result.index]
+        return _filled(self._result, call, leaves, made)
+
+    def _donated(self, flat: Any, leaves: list[Any]) -> list[bool]:
+        """Which inputs nobody else can see: not another tensor, a pending operation, or a view."""
+        mask = [False] * self._inputs
+        unique = flat.unique_mask()
+        for at, i in self._donors:
+            if unique[i] and type(leaves[i]) is Tensor:
+                value = leaves[i]._value
+                binding = value.data
+                mask[at] = (
+                    sys.getrefcount(value) <= _UNIQUE_VALUE + 1
+                    and sys.getrefcount(binding.buffer) <= _UNIQUE_BUFFER + 1
+                )
+        return mask
+
+    def _restructure(self, call: list[Any], leaves: list[Any], made: list[Tensor]) -> None:
+        for step in self._structure:
+            held = contents(_reach(call, step.path))
+            if isinstance(step, Removal):
+                del held[step.key]  # type: ignore[union-attr]
+                continue
+            value = _filled(step.template, call, leaves, made)
+            if isinstance(held, list) and step.key == len(held):
+                held.append(value)
+            else:
+                held[step.key] = value  # type: ignore[index]
+
+
+def input_buffers(leaves: Iterable[Any]) -> list[Any]:
+    """The buffers of tensors, arrays and Python numbers; pending tensors are computed together."""
+    found = []
+    pending = []
+    for leaf in leaves:
+        if type(leaf) is Tensor:
+            buffer = leaf._value.data.buffer
+            if buffer is None:
+                pending.append((len(found), leaf))
+            found.append(buffer)
+        else:
+            found.append(_number_buffer(leaf))
+    if pending:
+        eager.force([t._value for _, t in pending], "jit")
+        for at, t in pending:
+            found[at] = t._value.data.buffer
+    return found
+
+
+def _number_buffer(leaf: Any) -> Any:
+    if isinstance(leaf, np.ndarray | np.generic):
+        return from_numpy(np.asarray(leaf))._value.data.buffer
+    return execution.scalar(leaf, _leaf_type(leaf).dtype)
+
+
+def _leaf_type(leaf: Any) -> TensorType:
+    if isinstance(leaf, Tensor):
+        return leaf.type
+    if isinstance(leaf, np.ndarray | np.generic):
+        return TensorType(dtypes.dtype(leaf.dtype), leaf.shape)
+    if isinstance(leaf, bool):
+        return TensorType(dtypes.bool_)
+    return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float32)
+
+
+def _reach(call: list[Any], path: tuple[Any, ...]) -> Any:
+    at: Any = call
+    for key in path:
+        at = contents(at)[key]  # type: ignore[index]
+    return at
+
+
+def _filled(template: Any, call: list[Any], leaves: list[Any], made: list[Tensor]) -> Any:
+    kind = type(template)
+    if kind is Output:
+        return made[template.index]
+    if kind is Leaf:
+        return leaves[template.index]
+    if kind is Argument:
+        return _reach(call, template.path)
+    if kind is Built:
+        return rebuilt(template.like, [_filled(p, call, leaves, made) for p in template.parts])
+    return template.value
+
+
+class _Recipe:
+    """The tracing itself: what the function returned and assigned, and the graph of it."""
+
+    def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any):
+        self.leaves = flat.leaves
+        self.placeholders = self._placeholders()
+        self._index = {id(t): i for i, t in reversed(list(enumerate(self.placeholders)))}
+        self._numbers = {v._value.id: i for i, v in reversed(list(enumerate(self.placeholders)))}
+        self.values: list[Value] = []
+        self._output_of: dict[int, int] = {}
+        self.returned_leaves: set[int] = set()
+        self.updates: list[tuple[int, Any]] = []
+        self.structure: list[Any] = []
+        self.generator: list[tuple[str, int]] = []
+        random_state = _hidden_state()
+        with eager.history_kept():
+            self.substitution = Substitution(call, self._replacer())
+            saved = dict(random.default.__dict__)
+            random.default.__dict__.update(random_state)
+            try:
+                result = f(self.substitution.root)
+                after = dict(random.default.__dict__)
+            finally:
+                random.default.__dict__.update(saved)
+                changed = [(p, p.changes(), p.removed()) for p in self.substitution.places]
+                self.substitution.restore()
+            self.result = self._template(result)
+            for place, assigned, removed in changed:
+                self._assigned(place, assigned, removed)
+            self._finish(random_state, after)
+
+    def _placeholders(self) -> list[Tensor]:
+        """One for each leaf; a leaf that occurs twice has one."""
+        first: dict[int, Tensor] = {}
+        found = []
+        for leaf in self.leaves:
+            known = first.get(id(leaf)) if is_leaf(leaf) else None
+            if known is None:
+                number = not is_leaf(leaf)
+                known = placeholder(_leaf_type(leaf), _NUMBER_SOURCE if number else _SOURCE)
+                known.weak = number
+                first[id(leaf)] = known
+            found.append(known)
+        return found
+
+    def _replacer(self) -> Callable[[Any, Any, tuple[Any, ...]], Any]:
+        """Leaves in the order in which `flatten` met them."""
+        order = iter(self.placeholders)
+
+        def replace(leaf: Any, node: Any, path: tuple[Any, ...]) -> Any:
+            if is_leaf(leaf):
+                return next(order)
+            dynamic = node is None and type(leaf) in (float, int, bool)
+            return next(order) if dynamic else leaf
+
+        return replace
+
+    def _template(self, obj: Any) -> Any:
+        if isinstance(obj, Tensor):
+            return self._tensor(obj)
+        held = contents(obj)
+        if held is None:
+            return Fixed(obj)
+        place = self.substitution.place_of(obj)
+        if place is not None:
+            return Argument(place.path)
+        return Built(_empty_like(obj), tuple(self._template(c) for _, c in entries(held)))
+
+    def _tensor(self, t: Tensor) -> Any:
+        value = t._value
+        if value.data.buffer is not None:
+            return Fixed(t)
+        if value.id in self._numbers and is_leaf(self.leaves[self._numbers[value.id]]):
+            index = self._numbers[value.id]
+            if isinstance(self.leaves[index], Tensor):
+                self.returned_leaves.add(index)
+                return Leaf(index)
+        return Output(self._output(value))
+
+    def _output(self, value: Value) -> int:
+        found = self._output_of.get(value.id)
+        if found is None:
+            found = self._output_of[value.id] = len(self.values)
+            self.values.append(value)
+        return found
+
+    def _assigned(self, place: Place, assigned: list[tuple[Any, Any]], removed: list[Any]) -> None:
+        for key in reversed(removed):
+            self.structure.append(Removal(place.path, key))
+        for key, new in assigned:
+            template = self._template(new)
+            old = _get(place.installed, key)
+            index = self._index.get(id(old)) if isinstance(old, Tensor) else None
+            writable = not (place.path == () and isinstance(place.held, list))
+            if index is not None and writable and type(template) in (Output, Leaf):
+                places = [i for i, t in enumerate(self.placeholders) if t is old]
+                self._update(place, key, places, template)
+            elif writable:
+                self.structure.append(Assignment(place.path, key, template))
+
+    def _update(self, place: Place, key: Any, places: list[int], template: Any) -> None:
+        """Through the flattened call when the leaf is there once; else by its path."""
+        if len(places) == 1:
+            self.updates.append((places[0], template))
+        else:
+            self.structure.append(Assignment(place.path, key, template))
+
+    def _finish(self, state: dict[str, Tensor], after: dict[str, Any]) -> None:
+        changed = {n: t for n, t in state.items() if after[n] is not t}
+        order = topological(self.values, stop=lambda v: v.op is None)
+        used = {v.id for v in order}
+        if changed or any(t._value.id in used for t in state.values()):
+            for name in state:
+                self.generator.append((name, self._output(after[name]._value)))
+        self.captured = _captured(self.values)
+        reached = {v.id for v in topological(self.values, stop=_has_data)}
+        self.read = [
+            i
+            for i, t in enumerate(self.placeholders)
+            if t._value.id in reached and self._index[id(t)] == i
+        ]
+        hidden = [state[n]._value for n, _ in self.generator]
+        leaves = [self.placeholders[i]._value for i in self.read]
+        self.graph = _clean_graph([*leaves, *self.captured, *hidden], self.values)
+        self.outputs = [v.type for v in self.values]
+
+
+def _get(held: Any, key: Any) -> Any:
+    if isinstance(held, dict):
+        return held.get(key)
+    return held[key] if key < len(held) else None
+
+
+def _empty_like(obj: Any) -> Any:
+    """A container of the same kind and keys that holds no tensor."""
+    held = contents(obj)
+    assert held is not None
+    return rebuilt(obj, [None] * len(held))
+
+
+def _hidden_state() -> dict[str, Tensor]:
+    """Placeholders for the state of the default random generator."""
+    state = random.default.__dict__
+    return {n: placeholder(t.type, _SOURCE) for n, t in state.items() if isinstance(t, Tensor)}
+
+
+def _has_data(v: Value) -> bool:
+    return v.data is not None and v.data.buffer is not None
+
+
+def _captured(values: list[Value]) -> list[Value]:
+    """Data that the outputs depend on and that is no argument: inputs of the program too.
+
+    What follows from such data alone is computed now, once, rather than at every call.
+    """
+    order = topological(values, stop=_has_data)
+    eager.bind(values) if values else None
+    from_data: set[int] = set()
+    frontier: dict[int, Value] = {}
+    for v in order:
+        known = v.data
+        if _has_data(v) or (
+            known is not None
+            and known.source is None
+            and any(o.id in from_data for o in v.operands)
+        ):
+            from_data.add(v.id)
+    outputs = {v.id for v in values}
+    for v in order:
+        for o in v.operands if not _has_data(v) else ():
+            if o.id in from_data and v.id not in from_data:
+                frontier[o.id] = o
+        if v.id in outputs and v.id in from_data:
+            frontier[v.id] = v
+    found = list(frontier.values())
+    eager.force(found, "jit")
+    return found
+
+
+def _clean_graph(inputs: list[Value], outputs: list[Value]) -> Graph:
+    """The graph over fresh values that hold neither data nor tensors."""
+    new: dict[int, Value] = {v.id: Value(v.type, span=v.span) for v in inputs}
+    for v in topological(outputs, stop=lambda v: v.id in new):
+        if v.id not in new:
+            new[v.id] = Value(v.type, v.op, tuple([new[o.id] for o in v.operands]), v.span)
+    return Graph([new[v.id] for v in inputs], [new[v.id] for v in outputs])
