@@ -29,6 +29,6 @@ from lamina.runtime.native import (
     register_leaf,
     register_node,
 )
-from lamina.runtime.program import Argument, Launch, Output, Program, Slot, Task, Timing
+from lamina.runtime.program import Argument, Launch, Output, Program, Slot, Timing
 
 apply_environment()

@@ -1,14 +1,14 @@
 """Programs: kernels, what each of them reads and writes, and one call that runs them all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from lamina.runtime.memory import Buffer
 from lamina.runtime.native import native
 
-Mode = Literal["threads", "serial", "graph"]
+Mode: TypeAlias = Literal["threads", "serial", "graph"]
 
 
 class Slot(IntEnum):
@@ -26,6 +26,12 @@ class Argument(NamedTuple):
 
     slot: Slot
     value: int = 0
+
+    def __str__(self) -> str:
+        if self.slot is Slot.STATUS:
+            return "status"
+        joint = "+" if self.slot is Slot.ARENA else " "
+        return f"{self.slot.name.lower()}{joint}{self.value}"
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,11 @@ class Launch:
     scratch_bytes: int = 0
     dependencies: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        args = ", ".join(str(argument) for argument in self.args)
+        after = f"  after {list(self.dependencies)}" if self.dependencies else ""
+        return f"{self.name}({args})  extent {self.extent} grain {self.grain}{after}"
+
 
 @dataclass(frozen=True)
 class Output:
@@ -67,31 +78,6 @@ class Timing(NamedTuple):
     name: str
     calls: int
     total_ns: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """One launch as the native executor holds it."""
-
-    kernel: str
-    address: int
-    args: tuple[Argument, ...]
-    extent: int
-    grain: int
-    scratch_bytes: int
-    dependencies: tuple[int, ...] = field(default=())
-
-    def __str__(self) -> str:
-        args = ", ".join(_show(argument) for argument in self.args)
-        after = f"  after {list(self.dependencies)}" if self.dependencies else ""
-        return f"{self.kernel}({args})  extent {self.extent} grain {self.grain}{after}"
-
-
-def _show(argument: Argument) -> str:
-    if argument.slot is Slot.STATUS:
-        return "status"
-    joint = "+" if argument.slot is Slot.ARENA else " "
-    return f"{argument.slot.name.lower()}{joint}{argument.value}"
 
 
 class Program:
@@ -137,7 +123,7 @@ class Program:
     def mode(self) -> Mode:
         """ "threads": in order, each kernel split over the pool; "serial": one thread;
         "graph": kernels as their dependencies allow, each on one thread. Same results."""
-        return self.native.mode
+        return cast(Mode, self.native.mode)
 
     @mode.setter
     def mode(self, mode: Mode) -> None:
@@ -155,18 +141,9 @@ class Program:
         """(kernel, thread, start_ns, end_ns) of each chunk of the last run."""
         return self.native.trace()
 
-    def tasks(self) -> list[Task]:
+    def tasks(self) -> list[Launch]:
         """The launches, read back from the executor."""
-        return [
-            Task(
-                **{
-                    **row,
-                    "args": tuple(Argument(Slot(slot), value) for slot, value in row["args"]),
-                    "dependencies": tuple(row["dependencies"]),
-                }
-            )
-            for row in self.native.tasks()
-        ]
+        return [_read_launch(row) for row in self.native.tasks()]
 
     def __str__(self) -> str:
         outputs = ", ".join(
@@ -179,3 +156,15 @@ class Program:
             f"  outputs: {outputs or 'none'}",
         ]
         return "\n".join(lines)
+
+
+def _read_launch(row: dict[str, Any]) -> Launch:
+    return Launch(
+        name=row["kernel"],
+        address=row["address"],
+        args=tuple(Argument(Slot(slot), value) for slot, value in row["args"]),
+        extent=row["extent"],
+        grain=row["grain"],
+        scratch_bytes=row["scratch_bytes"],
+        dependencies=tuple(row["dependencies"]),
+    )

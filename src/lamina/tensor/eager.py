@@ -17,10 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.base.errors import TraceError
+from lamina.base.errors import TraceError, VerifyError
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
-from lamina.graph.ops import Constant, Literal
-from lamina.graph.ops import Expand
+from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
 
 FLUSH_DEPTH = 300
@@ -162,6 +161,8 @@ class _Cone:
                 structure.append(v.type)
                 continue
             op = v.op
+            if op is None:
+                raise VerifyError("eager: a value has neither data nor an op", [repr(v)])
             self.nodes.append(v)
             if is_splat(v):
                 self.constants.append(constant_key(op.value))  # type: ignore[union-attr]

@@ -17,7 +17,11 @@ NUMPY = {
     "bf16": np.dtype(ml_dtypes.bfloat16),
     "f32": np.dtype(np.float32),
     "f64": np.dtype(np.float64),
-    **{f"{kind[0]}{size}": np.dtype(f"{kind}{size}") for kind in ("int", "uint") for size in (8, 16, 32, 64)},
+    **{
+        f"{kind[0]}{size}": np.dtype(f"{kind}{size}")
+        for kind in ("int", "uint")
+        for size in (8, 16, 32, 64)
+    },
 }
 MACHINES = ("host", "generic")
 
@@ -87,7 +91,9 @@ class LaneKernel:
             )
         code = "\n".join(lines)
         parameters = "".join(f"ptr noalias %a{i}, " for i in range(len(dtypes)))
-        return "\n".join(declarations) + f"""
+        return (
+            "\n".join(declarations)
+            + f"""
 define void @kernel({parameters}ptr noalias %out, i64 %n) {{
 entry:
   br label %loop
@@ -102,6 +108,7 @@ done:
   ret void
 }}
 """
+        )
 
     def _load(self, emit: Callable[[str], str], pointer: str, dtype: str) -> Lane:
         kind = _memory(dtype, self.width)
@@ -115,7 +122,9 @@ done:
         """Apply to 1-d arrays of equal length, padded to a whole number of vectors."""
         n = len(inputs[0])
         padding = -n % self.width
-        padded = [np.ascontiguousarray(np.concatenate([x, np.repeat(x[:1], padding)])) for x in inputs]
+        padded = [
+            np.ascontiguousarray(np.concatenate([x, np.repeat(x[:1], padding)])) for x in inputs
+        ]
         out = np.empty(n + padding, self.out)
         self.call(*[x.ctypes.data for x in padded], out.ctypes.data, n + padding)
         return out[:n]

@@ -46,7 +46,7 @@ def interpret(
 
     Args:
         buffers: a flat array for each parameter; those with `may_alias` may share memory.
-        order: rearranges the iterations of a parallel loop.
+        order: rearranges the iterations of parallel and vector loops, which may come in any.
 
     Returns:
         Every fault found, in the order of the run; compiled code reports one of them.
@@ -120,7 +120,7 @@ class _Run:
         iterations: Sequence[int] = range(
             int(self.value(stmt.start)), int(self.value(stmt.stop)), stmt.step
         )
-        if stmt.kind == "parallel":
+        if stmt.kind in ("parallel", "vector"):
             iterations = self.order(iterations)
         before = self.values.get(stmt.var)
         for i in iterations:

@@ -6,7 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.nodes import Expr, Fault, For, Param, Stmt, Store, const
+from lamina.backend.nest.nodes import (
+    Expr,
+    Fault,
+    For,
+    If,
+    Nest,
+    Param,
+    Stmt,
+    Store,
+    const,
+)
 from lamina.backend.schedule.pull import Element, Index, Pull
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ops import Reduction
@@ -35,6 +45,20 @@ def kernel_name(policy: str, body: Graph) -> str:
     skipped = ("constant", "expand", "reshape", "permute", "cast")
     ops = dict.fromkeys(v.op.name for v in body.nodes if v.op and v.op.name not in skipped)
     return "_".join([policy, *list(ops)[:6]])
+
+
+def kernel(
+    policy: str, body: Graph, statements: Sequence[Stmt], named: tuple[Param, ...] | None = None
+) -> Nest:
+    """The nest of a group's statements, its parameters and name taken from the group."""
+    inside = tuple(statements)
+    return Nest(kernel_name(policy, body), named or params(body), inside, _has_fault(inside))
+
+
+def _has_fault(statements: Sequence[Stmt]) -> bool:
+    return any(
+        isinstance(x, Fault) or (isinstance(x, For | If) and _has_fault(x.body)) for x in statements
+    )
 
 
 def in_place_pairs(body: Graph) -> list[tuple[int, ...]]:

@@ -53,7 +53,11 @@ def _conform(result: Any, v: Value) -> Any:
 
 def _checked(array: np.ndarray, type: TensorType, what: str, v: Value) -> np.ndarray:
     """`array`, if it has the declared shape and a dtype of the declared kind."""
-    facts = [f"declared:  {type}", f"given:     {array.dtype}{list(array.shape)}", f"value:     {v!r}"]
+    facts = [
+        f"declared:  {type}",
+        f"given:     {array.dtype}{list(array.shape)}",
+        f"value:     {v!r}",
+    ]
     if array.shape != type.shape:
         raise ShapeError(f"evaluate: {what}: another shape than declared", facts, span=v.span)
     if array.dtype == type.dtype.numpy:

@@ -90,7 +90,9 @@ def snippet(text: str) -> Graph:
 
 def before_after(docstring: str | None) -> tuple[Graph, Graph] | None:
     """The two snippets, or whole graphs, behind `Before:` and `After:`, if they are there."""
-    found = re.search(r"^\s*Before:(.*?)^\s*After:(.*?)(?:\n\s*\n|\Z)", docstring or "", re.S | re.M)
+    found = re.search(
+        r"^\s*Before:(.*?)^\s*After:(.*?)(?:\n\s*\n|\Z)", docstring or "", re.S | re.M
+    )
     if found is None:
         return None
     before, after = (textwrap.dedent(part).strip() for part in found.groups())
@@ -414,6 +416,9 @@ def _integer(text: str) -> int:
 def _number(value: Any, dtype: DType) -> Any:
     if isinstance(value, bytes):
         return np.frombuffer(value, dtype.numpy, 1)[0]
-    if isinstance(value, bool) != (dtype.kind == "bool") or isinstance(value, float) > dtype.is_float:
+    if (
+        isinstance(value, bool) != (dtype.kind == "bool")
+        or isinstance(value, float) > dtype.is_float
+    ):
         raise ValueError(f"{value!r} is no {dtype}")
     return value

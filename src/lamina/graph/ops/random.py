@@ -69,8 +69,8 @@ class RandomBits(Op):
         size = math.prod(self.shape)
         counter = np.arange((size + 1) // 2).astype(np.uint32)
         first, second = threefry((key[..., 0:1], key[..., 1:2]), (counter, np.zeros_like(counter)))
-        words = np.stack([first, second], -1).reshape(*key.shape[:-1], 2 * len(counter))
-        return np.ascontiguousarray(words[..., :size]).reshape(*key.shape[:-1], *self.shape)
+        words = np.stack([first, second], -1).reshape((*key.shape[:-1], 2 * len(counter)))
+        return words[..., :size].reshape(key.shape[:-1] + self.shape)
 
     def view(self, s: Any, index: tuple[Any, ...], key: Any) -> Any:
         lead = len(index) - len(self.shape)

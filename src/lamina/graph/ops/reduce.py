@@ -169,7 +169,7 @@ class Product(Reduction):
 
 def _axes_last(x: Any, axes: tuple[int, ...]) -> Any:
     """`x` with `axes` moved behind the others and merged into one."""
-    span = -min(axes)
+    span = -axes[0]
     kept = tuple(a for a in range(-span, 0) if a not in axes)
     moved = shape.permute(x, kept + axes)
     sizes = moved.shape[moved.rank - len(axes) :]
@@ -187,6 +187,8 @@ class Extreme(Reduction, abstract=True):
 
     def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
         x, dot = operands[0], dots[0]
+        if not x.type.size:
+            return zeros_like(out)
         hit = equal(x, _along(self, out, x))
         count = sum(cast(hit, x.dtype), self.axes)
         return sum(select(hit, dot, zeros_like(dot)), self.axes) / count

@@ -1,15 +1,17 @@
 """Nests -> loaded kernels: the memory cache, then the disk cache, then LLVM.
 
-    kernels = compile_kernels([nest], target)
-    kernels[0].address      # void (*)(void** args, int64 begin, int64 end, void* scratch)
+kernels = compile_kernels([nest], target)
+kernels[0].address      # void (*)(void** args, int64 begin, int64 end, void* scratch)
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,12 +19,12 @@ from typing import Protocol
 import llvmlite
 import llvmlite.binding as llvm
 
+from lamina.backend.nest import printer
 from lamina.backend.nest.nodes import Nest
 from lamina.base import config
 
 from .disk import DiskCache, Entry
 from .emit import emit
-from .fingerprint import fingerprint
 from .module import Processor, assembly, machine, object_bytes, optimised_ir
 from .widths import Machine
 
@@ -65,7 +67,7 @@ def compiler_version() -> str:
 
 def kernel_key(nest: Nest, target: KernelTarget) -> str:
     """The structural key of a kernel: its nest, the target and the compiler."""
-    parts = f"{fingerprint(nest)}\n{target.key}\n{compiler_version()}"
+    parts = f"{printer.key(nest)}\n{target.key}\n{compiler_version()}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
 
@@ -92,7 +94,7 @@ class Loader:
 
 
 _LOADER = Loader()
-_KERNELS: dict[str, CompiledKernel] = {}
+_ENTRIES: dict[str, Entry] = {}
 _DISKS: dict[Path, DiskCache] = {}
 
 
@@ -105,25 +107,41 @@ def disk_cache() -> DiskCache | None:
 
 
 def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[CompiledKernel]:
-    """Machine code for each nest, in order; equal nests share it."""
+    """Machine code for each nest, in order; nests that differ in names only share it.
+
+    Kernels come from memory, from disk, or from LLVM, which compiles several at a time.
+    """
+    keys = [kernel_key(nest, target) for nest in nests]
     disk = disk_cache()
-    result = []
-    for nest in nests:
-        key = kernel_key(nest, target)
-        kernel = _KERNELS.get(key)
-        if kernel is None:
-            entry = disk.read(key, compiler_version(), target.key) if disk else None
-            if entry is None:
-                entry = build(nest, target, key)
-                if disk:
-                    disk.write(entry)
-            address = _LOADER.load(entry, target)
-            kernel = CompiledKernel(
-                address, nest.name, entry.symbol, entry.scratch_bytes, key, entry.code
-            )
-            _KERNELS[key] = kernel
-        result.append(kernel)
-    return result
+    missing: dict[str, Nest] = {}
+    for key, nest in zip(keys, nests):
+        if key in _ENTRIES or key in missing:
+            continue
+        entry = disk.read(key, compiler_version(), target.key) if disk else None
+        if entry is None:
+            missing[key] = nest
+        else:
+            _ENTRIES[key] = entry
+    for entry in _build_all(missing, target):
+        _ENTRIES[entry.key] = entry
+        if disk:
+            disk.write(entry)
+    return [_loaded(_ENTRIES[key], nest, target) for key, nest in zip(keys, nests)]
+
+
+def _loaded(entry: Entry, nest: Nest, target: KernelTarget) -> CompiledKernel:
+    address = _LOADER.load(entry, target)
+    return CompiledKernel(
+        address, nest.name, entry.symbol, entry.scratch_bytes, entry.key, entry.code
+    )
+
+
+def _build_all(missing: dict[str, Nest], target: KernelTarget) -> list[Entry]:
+    if len(missing) <= 1:
+        return [build(nest, target, key) for key, nest in missing.items()]
+    workers = min(len(missing), config.threads() or os.cpu_count() or 1)
+    with ThreadPoolExecutor(workers, "lamina-compile") as pool:
+        return list(pool.map(lambda item: build(item[1], target, item[0]), missing.items()))
 
 
 def build(nest: Nest, target: KernelTarget, key: str) -> Entry:

@@ -6,14 +6,13 @@ import math
 from dataclasses import replace
 
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.nodes import For, Nest, Stmt, Store, const
+from lamina.backend.nest.nodes import For, Stmt, Store, const
 from lamina.backend.schedule.collapse import collapse
 from lamina.backend.schedule.loops import (
     CHUNK_WORK,
     bind_inputs,
     grain_for,
-    kernel_name,
-    params,
+    kernel,
     stores,
     work_of,
 )
@@ -57,13 +56,13 @@ def _flat(body: Graph, target: Target) -> Task:
     outs = list(enumerate(body.outputs))
     n = body.outputs[0].type.size
     if body.outputs[0].type.rank == 0:
-        return Task(Nest(kernel_name("map", body), params(body), tuple(stores(s, pull, outs, ()))))
+        return Task(kernel("map", body, tuple(stores(s, pull, outs, ()))))
     work = work_of(body)
     chunk = _chunk(n, work)
     if chunk >= n:
         j = s.loop("j", n)
         inner = _with_streaming(stores(s, pull, outs, (j,)), False)
-        return Task(Nest(kernel_name("map", body), params(body), (For(j.name, const(0), const(n), inner, "vector"),)))
+        return Task(kernel("map", body, (For(j.name, const(0), const(n), inner, "vector"),)))
     p = s.loop("p", math.ceil(n / chunk))
     start = s.multiply(p, const(chunk))
     stop = (
@@ -73,7 +72,7 @@ def _flat(body: Graph, target: Target) -> Task:
     inner = _with_streaming(stores(s, pull, outs, (j,)), _streaming(body, target))
     loop = For(j.name, start, stop, inner, "vector")
     outer = For(p.name, const(0), const(math.ceil(n / chunk)), (loop,), "parallel")
-    return Task(Nest(kernel_name("map", body), params(body), (outer,)), grain_for(chunk, work))
+    return Task(kernel("map", body, (outer,)), grain_for(chunk, work))
 
 
 def _chunk(n: int, work: float) -> int:
@@ -99,7 +98,7 @@ def _rows(body: Graph, target: Target) -> Task:
         "vector",
     )
     outer = For(p.name, const(0), const(rows), (loop,), "parallel")
-    return Task(Nest(kernel_name("map", body), params(body), (outer,)), grain_for(shape[-1], work_of(body)))
+    return Task(kernel("map", body, (outer,)), grain_for(shape[-1], work_of(body)))
 
 
 POLICY = Policy("map", accepts, schedule, rank=90)

@@ -14,7 +14,6 @@ from lamina.backend.nest.nodes import (
     Accumulate,
     Accumulator,
     For,
-    Nest,
     Stmt,
     Var,
     const,
@@ -27,8 +26,7 @@ from lamina.backend.schedule.loops import (
     bind_inputs,
     faults,
     grain_for,
-    kernel_name,
-    params,
+    kernel,
     stores,
     work_of,
 )
@@ -128,7 +126,7 @@ class _Reduce:
         body = [*self._accumulators(), *self._sweep(kept, "vector"), *self._results(kept)]
         outer = For(p.name, const(0), const(rows), tuple(body), "parallel")
         elements = math.prod(self.space[i] for i in self.reduced)
-        nest = Nest(kernel_name("reduce", self.body), params(self.body), (outer,))
+        nest = kernel("reduce", self.body, (outer,))
         return Task(nest, grain_for(elements, work_of(self.body)))
 
     def _lanes_kept(self) -> Task:
@@ -150,7 +148,7 @@ class _Reduce:
         lanes = For(j.name, start, stop, tuple(body), "vector", copies=COLUMN_VECTORS)
         outer = For(p.name, const(0), const(rows * blocks), (lanes,), "parallel")
         elements = block * math.prod(self.space[i] for i in self.reduced)
-        nest = Nest(kernel_name("reduce", self.body), params(self.body), (outer,))
+        nest = kernel("reduce", self.body, (outer,))
         return Task(nest, grain_for(elements, work_of(self.body)))
 
 

@@ -14,7 +14,6 @@ from lamina.backend.nest.nodes import (
     Accumulator,
     Alloc,
     For,
-    Nest,
     Stmt,
     Store,
     const,
@@ -27,7 +26,7 @@ from lamina.backend.schedule.loops import (
     bind_inputs,
     faults,
     grain_for,
-    kernel_name,
+    kernel,
     params,
     work_of,
 )
@@ -143,7 +142,7 @@ class _Rows:
         last = self._last_phase()
         written_last = [v.id for v in self.body.outputs if self.level[v.id] >= max(last, phases)]
         named = params(self.body, lambda v: v.id in written_last or v.type.shape == self.kept)
-        nest = Nest(kernel_name("rows", self.body), named, (outer,))
+        nest = kernel("rows", self.body, (outer,), named)
         return Task(nest, grain_for(math.prod(self.inner), work_of(self.body)))
 
     def _phase(self, phase: int, row: Index) -> list[Stmt]:

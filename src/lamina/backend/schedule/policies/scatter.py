@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.nodes import For, Nest, Stmt, Store, const
-from lamina.backend.schedule.loops import bind_inputs, faults, grain_for, kernel_name, params
+from lamina.backend.nest.nodes import For, Stmt, Store, const
+from lamina.backend.schedule.loops import bind_inputs, faults, grain_for, kernel
 from lamina.backend.schedule.pull import Pull
 from lamina.backend.schedule.schedule import Policy, Schedule, Task
 from lamina.backend.targets import Target
@@ -73,7 +73,7 @@ def schedule(body: Graph, target: Target) -> Schedule:
     for v, m in reversed(list(zip(variables, where, strict=True))):
         statements = [For(v.name, const(0), const(m), tuple(statements))]
     outer = For(p.name, const(0), const(extent), (clear, *statements), "parallel")
-    nest = Nest(kernel_name("scatter", body), params(body), (outer,), checks=True)
+    nest = kernel("scatter", body, (outer,))
     return Schedule((Task(nest, grain_for(block * math.prod(where), 2)),))
 
 

@@ -71,11 +71,7 @@ def _reshape(x: Value, shape: tuple[int, ...]) -> Value:
     if x.shape == shape:
         return x
     stay = 0
-    while (
-        0 not in shape
-        and stay < min(len(shape), x.rank) - 1
-        and x.shape[stay] == shape[stay]
-    ):
+    while 0 not in shape and stay < min(len(shape), x.rank) - 1 and x.shape[stay] == shape[stay]:
         stay += 1
     return emit(Reshape(x.shape[stay:], shape[stay:]), x)
 

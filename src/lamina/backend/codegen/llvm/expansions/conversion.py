@@ -12,10 +12,10 @@ def cast(s: Lanes, x: Lane, dtype: str) -> Lane:
     """`astype`: integers wrap, floats round to even, float -> integer truncates and saturates (NaN is 0)."""
     if x.dtype == dtype:
         return x
-    if dtype == "bool":
-        return s.not_equal(x, s.constant_like(x, 0))
     if x.dtype in ("f16", "bf16"):
         return cast(s, (_widen_f16 if x.dtype == "f16" else _widen_bf16)(s, x), dtype)
+    if dtype == "bool":
+        return s.not_equal(x, s.constant_like(x, 0))
     if dtype in ("f16", "bf16"):
         return _to_half(s, x, dtype)
     if x.is_float:

@@ -122,6 +122,9 @@ def log(s: Lanes, x: Lane) -> Lane:
     """Natural logarithm; -inf at 0, NaN below."""
     if x.dtype == "f32" and s.has_avx512(x):
         return _log_avx512(s, x)
+    if x.dtype == "f32" and x.width == 1 and s.has("avx512f"):
+        # a scalar tail must give the bits its vector would
+        return s.extract(_log_avx512(s, s.broadcast(x, 4 if s.has("avx512vl") else 16)), 0)
     return special(s, x, assemble(s, *split(s, x)))
 
 

@@ -2,7 +2,7 @@
 
 x = n pi + r with |r| <= pi/2 and pi in parts (Cody & Waite 1980, ch. 8; Muller, "Elementary Functions",
 ch. 11).  With FMA three full-width parts do; without it the parts are short enough that every product
-with n is exact.  Beyond `limit` the C library reduces, lane by lane.  Polynomials are minimax fits of ours.
+with n is exact (f32 then reduces in f64).  Beyond `limit` the C library reduces, lane by lane.  Polynomials are minimax fits of ours.
 """
 
 from __future__ import annotations
@@ -29,27 +29,13 @@ FUSED = {
     "f32": Reduction((3.1415927410125732, -8.742277657347586e-08, -3.4302489988857658e-15), 1e5),
     "f64": Reduction((3.141592653589793, 1.2246467991473532e-16, -2.9947698097183397e-33), 1e8),
 }
-SHORT = {
-    "f32": Reduction(
-        (
-            3.140625,
-            0.0009675025939941406,
-            1.5099067240953445e-07,
-            5.126565838509123e-12,
-            1.2246467991473532e-16,
-        ),
-        1e4,
-    ),
-    "f64": Reduction(
-        (
-            3.1415926534682512,
-            1.2154201012607932e-10,
-            4.044532497422333e-21,
-            1.69568553207378e-31,
-        ),
-        1e6,
-    ),
-}
+SHORT_PARTS = (
+    3.1415926534682512,
+    1.2154201012607932e-10,
+    4.044532497422333e-21,
+    1.69568553207378e-31,
+)
+SHORT = {"f32": Reduction(SHORT_PARTS[:3], 1e5), "f64": Reduction(SHORT_PARTS, 1e6)}
 # (sin(r) / r - 1) / r^2 in powers of r^2 on [-pi/2, pi/2]
 SIN_TAIL = {
     "f32": (
@@ -131,7 +117,12 @@ def reduction(s: Lanes, dtype: str) -> Reduction:
 
 
 def reduce_by(s: Lanes, x: Lane, n: Lane, fraction: float) -> Lane:
-    """x - n * fraction * pi; `fraction` is a power of two."""
+    """x - n * fraction * pi; `fraction` is a power of two.  Without FMA f32 reduces in f64."""
+    if x.dtype == "f32" and not s.has("fma"):
+        x, n = s.convert("fpext", x, "f64"), s.convert("fpext", n, "f64")
+        for part in SHORT["f32"].parts:
+            x = s.fma(n, s.constant_like(x, -part * fraction), x)
+        return s.convert("fptrunc", x, "f32")
     for part in reduction(s, x.dtype).parts:
         x = s.fma(n, s.constant_like(x, -part * fraction), x)
     return x

@@ -216,6 +216,7 @@ def test_profile_timings_trace_and_text(kernels, numbers):
     assert program.timings()[0].calls == 3
     tasks = program.tasks()
     assert tasks[2].dependencies == (0, 1)
+    assert tasks[2].name == "add"
     assert tasks[2].args[2] == Argument(Slot.OUTPUT, 0)
     assert str(program) == "\n".join(
         [

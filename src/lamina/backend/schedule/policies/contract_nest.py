@@ -1,0 +1,140 @@
+"""What the forms of a contraction share: loops over expressions, masks, results with epilogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from lamina.backend.nest.build import Builder
+from lamina.backend.nest.nodes import Expr, For, If, Param, Stmt, Var, const
+from lamina.backend.schedule.loops import bind_inputs, faults, params
+from lamina.backend.schedule.policies.contract_axes import Axes, Reader, accumulates_in
+from lamina.backend.schedule.pull import Index, Pull
+from lamina.backend.targets import Target
+from lamina.graph.ir import Graph, Value
+from lamina.graph.ir.graph import topological
+
+Make = Callable[[Var], Sequence[Stmt]]
+
+
+def over(
+    s: Builder,
+    hint: str,
+    stop: Expr | int,
+    make: Make,
+    kind: str = "serial",
+    start: Expr | int = 0,
+    step: int = 1,
+    copies: int = 1,
+) -> For:
+    """A loop over a fresh variable around `make(variable)`."""
+    first, last = s.lift(start), s.lift(stop)
+    low, high = s.range_of(first)[0], s.range_of(last)[1]
+    var = s.bound(Var("i64", s.fresh(hint)), low, max(high - 1, low))
+    return For(var.name, first, last, tuple(make(var)), kind, step, copies)
+
+
+def only_if(condition: Expr, body: Sequence[Stmt]) -> list[Stmt]:
+    """The body where a uniform condition is true; the body itself where it always is."""
+    if getattr(condition, "value", None) is True:
+        return list(body)
+    return [If(condition, tuple(body))] if body else []
+
+
+@contextmanager
+def masked(s: Builder, condition: Expr) -> Iterator[None]:
+    """Loads and stores made inside happen where the condition is true."""
+    outer = s.mask
+    if getattr(condition, "value", None) is not True:
+        s.mask = condition if outer is None else s.and_(outer, condition)
+    try:
+        yield
+    finally:
+        s.mask = outer
+
+
+@dataclass
+class Work:
+    """A body to be scheduled: its contraction's roles, and what makes its expressions."""
+
+    body: Graph
+    axes: Axes
+    target: Target
+    s: Builder = field(default_factory=Builder)
+
+    def __post_init__(self) -> None:
+        self.pull = Pull(self.s)
+        bind_inputs(self.pull, self.body)
+        self.reader = Reader(self.s, self.pull, self.axes)
+        self.dtype = accumulates_in(str(self.axes.value.dtype))
+        self.lanes = self.target.lanes("u8" if self.dtype == "bool" else self.dtype)
+        self.checks = False
+
+    @property
+    def fused(self) -> bool:
+        """Whether the target multiplies and adds in one instruction."""
+        return self.target.has("fma") or self.target.arch == "aarch64"
+
+    def multiply_add(self, a: Expr, b: Expr, c: Expr) -> Expr:
+        """a·b + c as fast as the target can."""
+        if self.fused:
+            return self.s.multiply_add(a, b, c)
+        return self.s.add(self.s.multiply(a, b), c)
+
+    def zero(self) -> Expr:
+        return self.s.constant(0, self.dtype)
+
+    def checked(self) -> list[Stmt]:
+        """Faults that pulling asked for."""
+        found = faults(self.s)
+        self.checks = self.checks or bool(found)
+        return found
+
+    def results(self, total: Expr, index: Index) -> list[Stmt]:
+        """Every output at `index`, where the contraction is `total`, computed and then stored."""
+        s, value = self.s, self.axes.value
+        rounded = s.cast(total, str(value.dtype))
+        self.pull.forget()
+        self.pull.bind(value, lambda _: rounded)
+        lets: list[Stmt] = []
+        writes: list[Stmt] = []
+        for number, out in enumerate(self.body.outputs):
+            element = self.pull.element(out, index)
+            if len(self.body.outputs) > 1:
+                let, element = s.let("r", element)
+                lets.append(let)
+            writes.append(s.store(f"out{number}", s.linearize(index, out.shape), element))
+        return [*self.checked(), *lets, *writes]
+
+    def parameters(self) -> tuple[Param, ...]:
+        """`in0` ... `out0` ...; an output may replace an input that only the epilogue reads."""
+        inner = {v.id for v in topological(self.axes.value.operands)}
+        within = {f"in{i}" for i, v in enumerate(self.body.inputs) if v.id in inner}
+        return tuple(
+            replace(p, may_alias=" ".join(n for n in p.may_alias.split() if n not in within))
+            for p in params(self.body)
+        )
+
+
+def ceil_to(s: Builder, x: Expr, multiple: int) -> Expr:
+    """The next multiple at or above x."""
+    return s.multiply(s.floor_divide(s.add(x, multiple - 1), multiple), multiple)
+
+
+def parallel(s: Builder, hint: str, count: int, make: Make) -> tuple[Stmt, ...]:
+    """The outermost loop; no loop at all around a single task."""
+    if count == 1:
+        return tuple(make(s.bound(Var("i64", s.fresh(hint)), 0, 0)))
+    return (over(s, hint, const(count), make, "parallel"),)
+
+
+def elementwise_above(value: Value, body: Graph) -> bool:
+    """Whether every output depends on `value` through elementwise ops alone."""
+    above = {value.id}
+    for v in body.nodes:
+        if any(o.id in above for o in v.operands):
+            if v.op is None or v.op.lane is None:
+                return False
+            above.add(v.id)
+    return True

@@ -1,0 +1,382 @@
+"""The tiled form: register tiles of the result, vectors along columns (Goto & van de Geijn 2008).
+
+    parallel for t                              a block of rows and columns of one batch entry
+      for k0                                    a block of the sum
+        stage the columns' block, stage rows    only where reading in place would be slower
+        for j1, i1                              a register tile: MR rows, NR columns
+          for k { unroll i, v { vector l: acc[i, v, l] += row[i, k] · column[k, v, l] } }
+          write                                 with the epilogue at the last block of the sum
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt, Var
+from lamina.backend.schedule.policies.contract_axes import Access, access
+from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
+from lamina.backend.schedule.policies.contract_stage import Part, Stage
+from lamina.backend.schedule.policies.contract_tiles import (
+    COPY_CYCLES,
+    GATHER_CYCLES,
+    TRANSPOSE_CYCLES,
+    Grid,
+    Tiles,
+    fit_grid,
+    fit_tiles,
+)
+from lamina.backend.schedule.schedule import Task
+
+CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
+REUSE = 3  # register tiles that must read an element again before staging it pays
+
+
+@dataclass(frozen=True)
+class Reads:
+    """How the operands are read: the row operand along m and k, the column operand along n and k."""
+
+    row_m: Access
+    row_k: Access
+    column_n: Access
+    column_k: Access
+
+
+def probe(work: Work) -> Reads:
+    """Finds out how the operands are read."""
+    s, axes = work.s, work.axes
+    b, m, n, k = (s.loop(h, size) for h, size in zip("bmnk", axes.sizes, strict=True))
+    batch, rows = axes.split(s, axes.batch, b), axes.split(s, axes.m, m)
+    columns, summed = axes.split(s, axes.n, n), axes.split(s, axes.k, k)
+    row = work.reader.row(batch, rows, summed)
+    column = work.reader.column(batch, columns, summed)
+    s.faults.clear()
+    return Reads(access(s, row, m), access(s, row, k), access(s, column, n), access(s, column, k))
+
+
+def stage_cost(along: Access, across: Access) -> float:
+    """Cycles for an element."""
+    if along.unit or (along.step is None and not across.unit):
+        return COPY_CYCLES
+    return TRANSPOSE_CYCLES if across.unit else GATHER_CYCLES
+
+
+@dataclass
+class Tiled:
+    """One contraction in the tiled form."""
+
+    work: Work
+
+    def __post_init__(self) -> None:
+        work = self.work
+        self.batch, self.m, self.n, self.k = work.axes.sizes
+        self.element_bytes = work.target.vector_bytes // work.lanes
+        self.reads = probe(work)
+        self.tiles = fit_tiles(self.m, self.n, self.k, _sized(work.dtype), work.target)
+        self.vectors = self.tiles.nr // work.lanes
+        self.grid = self._fit_grid()
+        self.mc = min(self.tiles.mc, self.grid.task_m)
+        self.blocks = math.ceil(self.k / self.tiles.kc)
+        self.kc = self.tiles.kc
+        self.transposed = self._writes_rows()
+        self.stage_rows = self._stages_rows()
+        self.stage_columns = self._stages_columns()
+
+    # ------------------------------------------------------------ decisions
+
+    @property
+    def cycles(self) -> float:
+        """Of the multiply-adds, on one core."""
+        work = self.work
+        per_cycle = work.lanes * work.target.fma_units
+        return self.batch * self.m * self.n * self.k / per_cycle
+
+    @property
+    def cost(self) -> float:
+        """Cycles on one core, staging and writing included: what roles are compared by."""
+        reads, grid = self.reads, self.grid
+        rows = self.batch * self.m * self.k * stage_cost(self._row_along, self._row_across)
+        columns = self.batch * self.k * self.n * stage_cost(reads.column_n, reads.column_k)
+        padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (self.m * self.n)
+        written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
+        staged = rows * grid.columns * self.stage_rows + columns * grid.rows * self.stage_columns
+        return self.cycles * padded + staged + written
+
+    def _fit_grid(self) -> Grid:
+        stage = (
+            0.0 if self.reads.row_k.plain else self.batch * self.m * self.k * COPY_CYCLES,
+            self.batch * self.k * self.n * stage_cost(self.reads.column_n, self.reads.column_k),
+        )
+        cores = self.work.target.cores
+        return fit_grid(self.batch, self.m, self.n, self.tiles, self.cycles, stage, cores)
+
+    def _writes_rows(self) -> bool:
+        """Whether the result lies along m in memory, so that tiles are turned when written."""
+        axes = self.work.axes
+        _, _, out = axes.letters
+        shape = [c for c in out if axes.size_of[c] > 1]
+        return bool(shape) and shape[-1] in axes.m and self.n > 1
+
+    @property
+    def _rows_along_m(self) -> bool:
+        """Whether a staged row operand keeps m as its fast direction."""
+        return self.reads.row_m.unit and not self.reads.row_k.unit
+
+    @property
+    def _row_along(self) -> Access:
+        return self.reads.row_m if self._rows_along_m else self.reads.row_k
+
+    @property
+    def _row_across(self) -> Access:
+        return self.reads.row_k if self._rows_along_m else self.reads.row_m
+
+    def _crowded(self, step: int | None) -> bool:
+        return step is not None and step * self.element_bytes % CONFLICT_BYTES == 0
+
+    def _stages_rows(self) -> bool:
+        reads = self.reads
+        again = self.grid.task_n // self.tiles.nr
+        direct = reads.row_k.plain and reads.row_k.step is not None and not self._converts
+        if not direct:
+            return True
+        step = reads.row_k.step if self._rows_along_m else reads.row_m.step
+        near = reads.row_k.step in (0, 1) or self._rows_along_m
+        return again >= REUSE and (self._crowded(step) or not near)
+
+    def _stages_columns(self) -> bool:
+        reads = self.reads
+        again = math.ceil(min(self.m, self.grid.task_m) / self.tiles.mr)
+        regular = reads.column_k.step is not None and reads.column_n.unit
+        if not regular:
+            return True
+        if not reads.column_n.plain or self._converts:
+            return again > 1
+        return again >= REUSE and self._crowded(reads.column_k.step)
+
+    @property
+    def _converts(self) -> bool:
+        return str(self.work.axes.value.dtype) != self.work.dtype
+
+    # ------------------------------------------------------------ the nest
+
+    def task(self) -> Task:
+        """The kernel and how many of its iterations make a thread's worth."""
+        work, s, grid = self.work, self.work.s, self.grid
+
+        def one(t: Var) -> list[Stmt]:
+            b, i, j = s.delinearize(t, (self.batch, grid.rows, grid.columns))
+            return self._task(b, s.multiply(i, grid.task_m), s.multiply(j, grid.task_n))
+
+        body = parallel(s, "t", self.batch * grid.rows * grid.columns, one)
+        nest = Nest("contract", work.parameters(), body, work.checks)
+        per_task = self.cycles / max(self.batch * grid.rows * grid.columns, 1)
+        return Task(nest, max(1, math.ceil(10_000 / max(per_task, 1.0))))
+
+    def _task(self, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
+        s, grid = self.work.s, self.grid
+        self.at_batch = self.work.axes.split(s, self.work.axes.batch, b)
+        self.m0, self.n0 = m0, n0
+        self.m_count = s.minimum(s.subtract(self.m, m0), grid.task_m)
+        self.n_count = s.minimum(s.subtract(self.n, n0), grid.task_n)
+        allocs: list[Stmt] = []
+        if self._keeps_tile:
+            allocs.append(Alloc("c", self.work.dtype, grid.task_m * self._c_pitch))
+        if self.blocks == 1:
+            body = self._k_block(s.constant(0), allocs)
+        else:
+            body = [
+                over(s, "k0", self.k, lambda k0: self._k_block(k0, allocs), step=self.kc)
+            ]
+        turned = self._write_turned() if self.transposed else []
+        return [*allocs, *body, *turned]
+
+    @property
+    def _keeps_tile(self) -> bool:
+        """Whether the sums of a task lie in scratch between blocks, or before they are turned."""
+        return self.blocks > 1 or self.transposed
+
+    @property
+    def _c_pitch(self) -> int:
+        return (self.grid.task_n // self.work.lanes | 1) * self.work.lanes
+
+    def _k_block(self, k0: Expr, allocs: list[Stmt]) -> list[Stmt]:
+        work, s, axes = self.work, self.work.s, self.work.axes
+        self.k0 = k0
+        self.k_count = s.minimum(s.subtract(self.k, k0), self.kc)
+        found: list[Stmt] = []
+        part_k = Part(axes.k, k0, self.k_count, self.kc)
+        self.columns: Stage | None = None
+        if self.stage_columns:
+            part_n = Part(axes.n, self.n0, self.n_count, self.grid.task_n)
+            reads = self.reads
+            stage = Stage(work, "columns", part_k, part_n, reads.column_n, reads.column_k)
+            allocs.append(stage.alloc())
+            found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
+            self.columns = stage
+        found.append(
+            over(s, "i0", self.m_count, lambda i0: self._row_block(i0, part_k, allocs), step=self.mc)
+        )
+        return found
+
+    def _row_block(self, i0: Expr, part_k: Part, allocs: list[Stmt]) -> list[Stmt]:
+        work, s, axes = self.work, self.work.s, self.work.axes
+        self.i0 = i0
+        count = s.minimum(s.subtract(self.m_count, i0), self.mc)
+        found: list[Stmt] = []
+        self.rows: Stage | None = None
+        if self.stage_rows:
+            part_m = Part(axes.m, s.add(self.m0, i0), count, self.mc)
+            if self._rows_along_m:
+                stage = Stage(work, "rows", part_k, part_m, self._row_along, self._row_across)
+                found += stage.fill(lambda k, m: work.reader.row(self.at_batch, m, k))
+            else:
+                stage = Stage(work, "rows", part_m, part_k, self._row_along, self._row_across)
+                found += stage.fill(lambda m, k: work.reader.row(self.at_batch, m, k))
+            allocs.append(stage.alloc())
+            self.rows = stage
+        mr, nr = self.tiles.mr, self.tiles.nr
+
+        def column(j1: Expr) -> list[Stmt]:
+            return [over(s, "i1", count, lambda i1: self._tile(i1, j1, count), step=mr)]
+
+        found.append(over(s, "j1", self.n_count, column, step=nr))
+        return found
+
+    # ------------------------------------------------------------ the register tile
+
+    def _tile(self, i1: Expr, j1: Expr, count: Expr) -> list[Stmt]:
+        """Sums of MR x NR over the block of k, and what becomes of them."""
+        work, s = self.work, self.work.s
+        mr, nr = self.tiles.mr, self.tiles.nr
+        last_row = s.subtract(count, 1)
+
+        def step(k: Expr) -> list[Stmt]:
+            work.pull.forget()
+
+            def one(i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
+                row = self._row(s.minimum(s.add(i1, i), last_row), k)
+                column = self._column(k, s.add(j1, s.add(s.multiply(v, work.lanes), lane)))
+                at = self._at(i, v, lane)
+                total = s.load("acc", at, work.dtype)
+                return [s.store("acc", at, work.multiply_add(row, column, total))]
+
+            return self._lanes(one)
+
+        found: list[Stmt] = [Alloc("acc", work.dtype, mr * nr, "register")]
+        if self.blocks > 1:
+            again = s.less(0, self.k0)
+            found += only_if(again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane)))
+        found.append(over(s, "k", self.k_count, step))
+        if self.transposed:
+            return [*found, *self._keep(i1, j1)]
+        if self.blocks == 1:
+            return [*found, *self._write(i1, j1, count)]
+        ends = s.less_equal(self.k, s.add(self.k0, self.kc))
+        return [
+            *found,
+            *only_if(s.not_(ends), self._keep(i1, j1)),
+            *only_if(ends, self._write(i1, j1, count)),
+        ]
+
+    def _lanes(self, one) -> list[Stmt]:  # type: ignore[no-untyped-def]
+        """`one(i, v, lane)` for every vector of the register tile."""
+        s = self.work.s
+
+        def row(i: Expr) -> list[Stmt]:
+            return [over(s, "v", self.vectors, lambda v: vector(i, v), "unroll")]
+
+        def vector(i: Expr, v: Expr) -> list[Stmt]:
+            lanes = self.work.lanes
+            return [over(s, "l", lanes, lambda lane: one(i, v, lane), "vector")]
+
+        return [over(s, "i", self.tiles.mr, row, "unroll")]
+
+    def _at(self, i: Expr, v: Expr, lane: Expr) -> Expr:
+        s = self.work.s
+        return s.add(s.add(s.multiply(i, self.tiles.nr), s.multiply(v, self.work.lanes)), lane)
+
+    def _row(self, i: Expr, k: Expr) -> Expr:
+        """The row operand at row i of the row block and k of the block of the sum."""
+        work, s, axes = self.work, self.work.s, self.work.axes
+        if self.rows is not None:
+            return self.rows.load(k, i) if self._rows_along_m else self.rows.load(i, k)
+        m = axes.split(s, axes.m, s.add(s.add(self.m0, self.i0), i))
+        return work.reader.row(self.at_batch, m, axes.split(s, axes.k, s.add(self.k0, k)))
+
+    def _column(self, k: Expr, j: Expr) -> Expr:
+        """The column operand at column j of the task; zero beyond the last."""
+        work, s, axes = self.work, self.work.s, self.work.axes
+        if self.columns is not None:
+            return self.columns.load(k, j)
+        n = s.add(self.n0, j)
+        summed = axes.split(s, axes.k, s.add(self.k0, k))
+        with masked(s, s.less(j, self.n_count)):
+            return work.reader.column(self.at_batch, axes.split(s, axes.n, n), summed)
+
+    # ------------------------------------------------------------ writing
+
+    def _c_at(self, i: Expr, j: Expr) -> Expr:
+        s = self.work.s
+        return s.add(s.multiply(i, self._c_pitch), j)
+
+    def _resume(self, i1: Expr, j1: Expr, i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
+        s, at = self.work.s, self._at(i, v, lane)
+        row = s.add(s.add(self.i0, i1), i)
+        column = s.add(j1, s.add(s.multiply(v, self.work.lanes), lane))
+        kept = s.load("c", self._c_at(row, column), self.work.dtype)
+        return [s.store("acc", at, kept)]
+
+    def _keep(self, i1: Expr, j1: Expr) -> list[Stmt]:
+        s = self.work.s
+
+        def one(i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
+            row = s.add(s.add(self.i0, i1), i)
+            column = s.add(j1, s.add(s.multiply(v, self.work.lanes), lane))
+            total = s.load("acc", self._at(i, v, lane), self.work.dtype)
+            return [s.store("c", self._c_at(row, column), total)]
+
+        return self._lanes(one)
+
+    def _write(self, i1: Expr, j1: Expr, count: Expr) -> list[Stmt]:
+        """The outputs of one register tile, inside the matrix."""
+        work, s, axes = self.work, self.work.s, self.work.axes
+
+        def row(i: Expr) -> list[Stmt]:
+            at_row = s.add(i1, i)
+            m = axes.split(s, axes.m, s.add(s.add(self.m0, self.i0), at_row))
+
+            def vector(v: Expr) -> list[Stmt]:
+                def one(lane: Expr) -> list[Stmt]:
+                    j = s.add(j1, s.add(s.multiply(v, work.lanes), lane))
+                    n = axes.split(s, axes.n, s.add(self.n0, j))
+                    total = s.load("acc", self._at(i, v, lane), work.dtype)
+                    with masked(s, s.less(j, self.n_count)):
+                        return work.results(total, work.reader.result(self.at_batch, m, n))
+
+                return [over(s, "l", work.lanes, one, "vector")]
+
+            inside = s.less(at_row, count)
+            return only_if(inside, [over(s, "v", self.vectors, vector, "unroll")])
+
+        return [over(s, "i", self.tiles.mr, row, "unroll")]
+
+    def _write_turned(self) -> list[Stmt]:
+        """The outputs of a task in vectors along m."""
+        work, s, axes = self.work, self.work.s, self.work.axes
+
+        def column(j: Expr) -> list[Stmt]:
+            n = axes.split(s, axes.n, s.add(self.n0, j))
+
+            def one(i: Expr) -> Sequence[Stmt]:
+                total = s.load("c", self._c_at(i, j), work.dtype)
+                m = axes.split(s, axes.m, s.add(self.m0, i))
+                return work.results(total, work.reader.result(self.at_batch, m, n))
+
+            return [over(s, "i", self.m_count, one, "vector")]
+
+        return [over(s, "j", self.n_count, column)]
+
+
+def _sized(dtype: str) -> str:
+    return "u8" if dtype == "bool" else dtype

@@ -1,0 +1,315 @@
+"""Derivatives of functions over the user's own objects: `grad`, `value_and_grad`, `vjp`, `jvp`.
+
+Each differentiable tensor in the chosen arguments is replaced by a copy of its own (`Identity`), the
+function runs on the objects it knows, and the record of what it did is walked backwards or forwards.
+Because the record is ordinary values, derivatives nest in any order with each other, `vmap` and `jit`.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.graph.ir import TensorType, Value, emit, topological
+from lamina.graph.ops import Identity
+from lamina.graph.transforms import pull_back, push_forward
+from lamina.tensor import eager
+from lamina.tensor.containers import (
+    Substitution,
+    contents,
+    entries,
+    is_leaf,
+    is_node,
+    map_tree,
+    rebuilt,
+    tensors,
+)
+from lamina.tensor.conversion import asarray
+from lamina.tensor.namespace.creation import ones, zeros, zeros_like
+from lamina.tensor.tensor import Tensor, placeholder, wrap
+
+_BAR = eager.Source("vjp")
+
+
+class _Variables:
+    """The differentiable leaves of some arguments, each replaced by a value of its own."""
+
+    def __init__(self, arguments: Sequence[Any]):
+        self.copies: list[Tensor] = []
+        self._of_tensor: dict[int, int] = {}
+        self._of_number: dict[tuple[Any, ...], int] = {}
+        self._kept: list[Any] = []  # keeps ids alive
+        self.originals = list(arguments)
+        self.substitution = Substitution(list(arguments), self._replace)
+        self.arguments: list[Any] = self.substitution.root
+
+    def _replace(self, leaf: Any, node: Any, path: tuple[Any, ...]) -> Any:
+        if isinstance(leaf, float) and node is None and not isinstance(leaf, np.generic):
+            self._of_number[path] = len(self.copies)
+            return self._copy(asarray(leaf))
+        if not is_leaf(leaf):
+            return leaf
+        known = self._of_tensor.get(id(leaf))
+        if known is not None:
+            return self.copies[known]
+        x = asarray(leaf)
+        if not x.dtype.is_float or not _is_trainable(node, path):
+            return leaf
+        self._kept.append(leaf)
+        self._of_tensor[id(leaf)] = len(self.copies)
+        return self._copy(x)
+
+    def _copy(self, x: Tensor) -> Tensor:
+        made = emit(Identity(), x)
+        made.weak = x.weak
+        self.copies.append(made)
+        return made
+
+    @property
+    def values(self) -> list[Value]:
+        return [t._value for t in self.copies]
+
+    def tree(self, index: int, found: Sequence[Any]) -> Any:
+        """An object like argument `index` with `found` in place of the variables, None elsewhere."""
+        return self._tree(self.originals[index], (index,), None, found)
+
+    def _tree(self, obj: Any, path: tuple[Any, ...], node: Any, found: Sequence[Any]) -> Any:
+        held = contents(obj)
+        if held is None:
+            if path in self._of_number and not is_leaf(obj):
+                return found[self._of_number[path]]
+            if is_leaf(obj):
+                at = self._of_tensor.get(id(obj))
+                return None if at is None else found[at]
+            return obj if node is not None else None
+        place = self.substitution.place_of(obj)
+        before = held if place is None else place.before
+        inner = obj if is_node(obj) else node
+        children = [self._tree(c, (*path, k), inner, found) for k, c in entries(before)]
+        if isinstance(before, dict) and is_node(obj):
+            other = copy.copy(obj)
+            other.__dict__.clear()
+            other.__dict__.update(zip(before, children, strict=True))
+            return other
+        return rebuilt(before, children)
+
+
+def _is_trainable(node: Any, path: tuple[Any, ...]) -> bool:
+    asked = getattr(node, "__trainable__", None)
+    return True if asked is None else bool(asked(path))
+
+
+def _positions(argnums: int | Sequence[int], count: int) -> list[int]:
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    for i in chosen:
+        if not -count <= i < count:
+            raise UsageError(
+                f"grad: no positional argument {i}",
+                [f"given: {count} positional arguments", f"argnums: {argnums}"],
+                "pass what is differentiated by position",
+            )
+    return [i % count for i in chosen]
+
+
+def _loss(result: Any, has_aux: bool) -> tuple[Tensor, Any]:
+    loss, aux = result, None
+    if has_aux:
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise UsageError("grad: with has_aux the function returns (loss, aux)")
+        loss, aux = result
+    if not isinstance(loss, Tensor):
+        raise UsageError(
+            "grad: the function did not return a tensor",
+            [f"returned: {type(loss).__name__}"],
+            "return the loss, or pass has_aux=True and return (loss, aux)",
+        )
+    if loss.shape != ():
+        raise ShapeError(
+            "grad: the loss is not one number",
+            [f"loss: {loss.type}", "wanted: shape ()"],
+            "reduce it with mean() or sum(), or use vjp",
+        )
+    if not loss.dtype.is_float:
+        raise DTypeError(
+            "grad: the loss is not floating", [f"loss: {loss.type}"], "cast it to float32"
+        )
+    return loss, aux
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that gives `f(*args)` and its gradient.
+
+    Args:
+        f: returns one floating number; with `has_aux`, (loss, anything).
+        argnums: the arguments to differentiate: one, or several.
+        has_aux: whether `f` returns (loss, aux).
+
+    Returns:
+        A function that returns (loss, gradients), or ((loss, aux), gradients). Gradients have the
+        structure of the argument; for a module a copy of it with gradients in place of parameters
+        and None for other tensors. What `f` assigns to its arguments stays assigned.
+
+    Example:
+        >>> import lamina as lm
+        >>> value_and_grad(lambda x: x * x)(lm.asarray(3.0))
+        (Tensor(9., shape=(), dtype=float32), Tensor(6., shape=(), dtype=float32))
+    """
+
+    @functools.wraps(f)
+    def differentiated(*args: Any, **kwargs: Any) -> Any:
+        chosen = _positions(argnums, len(args))
+        with eager.history_kept():
+            variables = _Variables([args[i] for i in chosen])
+            arguments = list(args)
+            for i, x in zip(chosen, variables.arguments, strict=True):
+                arguments[i] = x
+            try:
+                loss, aux = _loss(f(*arguments, **kwargs), has_aux)
+            finally:
+                variables.substitution.restore_unassigned()
+            bars = pull_back([loss._value], [ones((), dtype=loss.dtype)._value], variables.values)
+            found = _wrapped(bars, variables.copies)
+        trees = [variables.tree(i, found) for i in range(len(chosen))]
+        gradients = trees[0] if isinstance(argnums, int) else tuple(trees)
+        return ((loss, aux) if has_aux else loss), gradients
+
+    return differentiated
+
+
+def _wrapped(values: Sequence[Value | None], like: Sequence[Tensor]) -> list[Tensor]:
+    """Tensors of the values; zeros for None."""
+    eager.bind([v for v in values if v is not None] or [like[0]._value]) if like else None
+    return [
+        zeros_like(x) if v is None else wrap(v) for v, x in zip(values, like, strict=True)
+    ]
+
+
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+) -> Callable[..., Any]:
+    """The function that gives the gradient of `f`; with `has_aux`, (gradient, aux).
+
+    See `value_and_grad` for arguments and structure.
+
+    Example:
+        >>> import lamina as lm
+        >>> grad(grad(lambda x: x**3))(lm.asarray(2.0))
+        Tensor(12., shape=(), dtype=float32)
+    """
+    both = value_and_grad(f, argnums, has_aux=has_aux)
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`f(*primals)` and the function that pulls a cotangent of it back to the primals.
+
+    Returns:
+        (result, pull): `pull(bar)` takes a tree of tensors like the result and returns one
+        cotangent tree for each primal.
+
+    Example:
+        >>> import lamina as lm
+        >>> y, pull = vjp(lambda x: x * x, lm.asarray([1.0, 2.0]))
+        >>> pull(lm.asarray([1.0, 1.0]))[0]
+        Tensor([2., 4.], shape=(2,), dtype=float32)
+    """
+    with eager.history_kept():
+        variables = _Variables(primals)
+        try:
+            result = f(*variables.arguments)
+        finally:
+            variables.substitution.restore_unassigned()
+        outputs = tensors(result)
+        bars = [placeholder(t.type, _BAR) for t in outputs]
+        pulled = pull_back([t._value for t in outputs], [b._value for b in bars], variables.values)
+    inputs = [b._value for b in bars]
+
+    def pull(bar: Any) -> tuple[Any, ...]:
+        given = [asarray(b) for b in _bar_leaves(bar)]
+        _require_types("vjp", [b.type for b in given], [t.type for t in outputs])
+        with eager.history_kept():
+            values = _applied(pulled, dict(zip([v.id for v in inputs], given, strict=True)))
+            found = _wrapped(values, variables.copies)
+        return tuple(variables.tree(i, found) for i in range(len(primals)))
+
+    return result, pull
+
+
+def _bar_leaves(tree: Any) -> list[Any]:
+    held = contents(tree)
+    if held is None:
+        return [] if tree is None else [tree]
+    return [leaf for _, child in entries(held) for leaf in _bar_leaves(child)]
+
+
+def _require_types(name: str, given: list[TensorType], wanted: list[TensorType]) -> None:
+    if given != wanted:
+        raise ShapeError(
+            f"{name}: the given tensors do not fit",
+            [f"given:  {', '.join(map(str, given))}", f"wanted: {', '.join(map(str, wanted))}"],
+        )
+
+
+def _applied(values: Sequence[Value | None], arguments: dict[int, Tensor]) -> list[Value | None]:
+    """The values with other inputs: what depends on them is recorded again."""
+    new: dict[int, Value] = {i: t._value for i, t in arguments.items()}
+    known = [v for v in values if v is not None]
+    for v in topological(known, stop=lambda v: v.id in arguments):
+        if v.id in new:
+            continue
+        operands = tuple([new[o.id] for o in v.operands])
+        same = all(a is b for a, b in zip(operands, v.operands, strict=True))
+        new[v.id] = v if same or v.op is None else eager.record(v.op, operands)
+    return [None if v is None else new[v.id] for v in values]
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """`f(*primals)` and its derivative in the direction `tangents`.
+
+    Args:
+        f: any function of tensors and objects that hold them.
+        primals: its arguments.
+        tangents: trees like the primals with a tangent for each floating tensor.
+
+    Returns:
+        (result, tangent of the result), of one structure.
+
+    Example:
+        >>> import lamina as lm
+        >>> jvp(lambda x: x * x, [lm.asarray(3.0)], [lm.asarray(1.0)])
+        (Tensor(9., shape=(), dtype=float32), Tensor(6., shape=(), dtype=float32))
+    """
+    with eager.history_kept():
+        variables = _Variables(primals)
+        given = [asarray(t) for tree in tangents for t in _bar_leaves(tree)]
+        wanted = [x.type for x in variables.copies]
+        given = [g if g.type is t else asarray(g, dtype=t.dtype) for g, t in zip(given, wanted)]
+        _require_types("jvp", [g.type for g in given], wanted)
+        try:
+            result = f(*variables.arguments)
+        finally:
+            variables.substitution.restore_unassigned()
+        dots = {v.id: g._value for v, g in zip(variables.values, given, strict=True)}
+        outputs = tensors(result)
+        found = iter(push_forward([t._value for t in outputs], dots))
+        return result, map_tree(lambda t: _tangent(t, found), result)
+
+
+def _tangent(t: Any, found: Any) -> Any:
+    if not isinstance(t, Tensor):
+        return None
+    value = next(found)
+    return zeros(t.shape, dtype=t.dtype) if value is None else wrap(value)

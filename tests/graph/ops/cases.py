@@ -1,0 +1,290 @@
+"""One `Case` or more for every primitive: how to build it, and operands that it takes.
+
+`test_every_op` crosses them all; an op without a Case fails there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamina.base.dtypes import bool_, dtype, float32, float64, int32, int64
+from lamina.graph import ops
+from lamina.graph.ir import Graph, TensorType, Value, placeholder, trace
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An operand: its shape, dtype, and the range its elements are drawn from."""
+
+    shape: tuple[int, ...] = ()
+    dtype: str = "f64"
+    low: float = -2.0
+    high: float = 2.0
+
+    @property
+    def type(self) -> TensorType:
+        return TensorType(dtype(self.dtype), self.shape)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        kind = dtype(self.dtype)
+        if kind.kind == "bool":
+            return np.asarray(rng.integers(0, 2, self.shape).astype(bool))
+        if kind.is_integer:
+            low = max(self.low, 0) if kind.kind == "uint" else self.low
+            return np.asarray(rng.integers(int(low), int(self.high), self.shape)).astype(kind.numpy)
+        return np.asarray(rng.uniform(self.low, self.high, self.shape)).astype(kind.numpy)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An op on operands. `rough`: exact corners are too likely for finite differences."""
+
+    op: str
+    build: Callable[..., Any]
+    operands: tuple[Operand, ...]
+    rough: bool = False
+
+    @property
+    def graph(self) -> Graph:
+        return trace(self.build, *(o.type for o in self.operands))
+
+    def draw(self, seed: int = 0) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [o.draw(rng) for o in self.operands]
+
+    def __str__(self) -> str:
+        return f"{self.op}-{'-'.join(str(o.type).replace(',', 'x') for o in self.operands)}"
+
+
+SHAPES = ((), (1,), (0, 3), (3, 5), (2, 1, 7))
+
+
+def elementwise(
+    op: str, f: Callable[..., Any], count: int = 1, domain: Any = (-2, 2), dtype: str = "f64"
+) -> list[Case]:
+    """A case for each of the shapes; `domain` is one range, or one for each operand."""
+    domains = domain if isinstance(domain[0], tuple) else [domain] * count
+    return [Case(op, f, tuple(Operand(s, dtype, *d) for d in domains)) for s in SHAPES]
+
+
+def f64(*shape: int) -> Operand:
+    return Operand(shape)
+
+
+def indices(shape: tuple[int, ...], size: int, kind: str = "i64") -> Operand:
+    return Operand(shape, kind, 0, size)
+
+
+POSITIVE = (0.2, 3.0)
+UNIT = (-0.9, 0.9)
+
+ARITHMETIC = [
+    *elementwise("identity", ops.identity),
+    *elementwise("stop_gradient", ops.stop_gradient),
+    *elementwise("add", ops.add, 2),
+    *elementwise("subtract", ops.subtract, 2),
+    *elementwise("multiply", ops.multiply, 2),
+    *elementwise("divide", ops.divide, 2, ((-2, 2), POSITIVE)),
+    *elementwise("floor_divide", ops.floor_divide, 2, ((-5, 5), POSITIVE)),
+    *elementwise("remainder", ops.remainder, 2, ((-5, 5), POSITIVE)),
+    *elementwise("maximum", ops.maximum, 2),
+    *elementwise("minimum", ops.minimum, 2),
+    *elementwise("negative", ops.negative),
+    *elementwise("abs", ops.abs),
+    *elementwise("sign", ops.sign),
+    *elementwise("floor", ops.floor),
+    *elementwise("ceil", ops.ceil),
+    *elementwise("round", ops.round),
+    *elementwise("trunc", ops.trunc),
+    *elementwise("power", ops.power, 2, (POSITIVE, (-2, 2))),
+    *elementwise("sqrt", ops.sqrt, 1, POSITIVE),
+    *elementwise("rsqrt", ops.rsqrt, 1, POSITIVE),
+]
+TRANSCENDENTAL = [
+    *elementwise("exp", ops.exp),
+    *elementwise("expm1", ops.expm1),
+    *elementwise("log", ops.log, 1, POSITIVE),
+    *elementwise("log1p", ops.log1p, 1, UNIT),
+    *elementwise("sin", ops.sin),
+    *elementwise("cos", ops.cos),
+    *elementwise("tan", ops.tan, 1, UNIT),
+    *elementwise("asin", ops.asin, 1, UNIT),
+    *elementwise("acos", ops.acos, 1, UNIT),
+    *elementwise("atan", ops.atan),
+    *elementwise("atan2", ops.atan2, 2, (POSITIVE, (-2, 2))),
+    *elementwise("sinh", ops.sinh),
+    *elementwise("cosh", ops.cosh),
+    *elementwise("tanh", ops.tanh),
+    *elementwise("erf", ops.erf),
+]
+INTEGERS = [
+    Case(op, f, (Operand((3, 4), kind, -9, 9), Operand((3, 4), kind, 1, 5)))
+    for op, f in {
+        "add": ops.add, "subtract": ops.subtract, "multiply": ops.multiply, "power": ops.power,
+        "floor_divide": ops.floor_divide, "remainder": ops.remainder, "less": ops.less,
+        "and": ops.and_, "or": ops.or_, "xor": ops.xor, "equal": ops.equal,
+        "shift_left": ops.shift_left, "shift_right": ops.shift_right, "maximum": ops.maximum,
+    }.items()
+    for kind in ("i8", "u8", "i32", "u64")
+]  # fmt: skip
+LOGIC = [
+    *elementwise("equal", ops.equal, 2),
+    *elementwise("not_equal", ops.not_equal, 2),
+    *elementwise("less", ops.less, 2),
+    *elementwise("less_equal", ops.less_equal, 2),
+    *elementwise("equal", ops.equal, 2, (-2, 2), "i32"),
+    *elementwise("and", ops.and_, 2, (0, 2), "bool"),
+    *elementwise("or", ops.or_, 2, (0, 2), "bool"),
+    *elementwise("xor", ops.xor, 2, (0, 2), "bool"),
+    *elementwise("not", ops.not_, 1, (0, 2), "bool"),
+    *elementwise("not", ops.not_, 1, (-9, 9), "i16"),
+    *elementwise("shift_left", ops.shift_left, 2, (0, 7), "u32"),
+    *elementwise("shift_right", ops.shift_right, 2, (0, 7), "i32"),
+    *(Case("select", ops.select, (Operand(s, "bool"), Operand(s), Operand(s))) for s in SHAPES),
+    *(Case("cast", lambda x: ops.cast(x, float32), (Operand(s),), rough=True) for s in SHAPES),
+    Case("cast", lambda x: ops.cast(x, int32), (Operand((4, 3), high=9.0),)),
+    Case("cast", lambda x: ops.cast(x, bool_), (Operand((4, 3), "i8"),)),
+    Case("cast", lambda x: ops.cast(x, float64), (Operand((4, 3), "u16", 0, 9),)),
+    *(Case("bitcast", lambda x: ops.bitcast(x, int64), (Operand(s),)) for s in SHAPES),
+    Case("bitcast", lambda x: ops.bitcast(x, float32), (Operand((3,), "u32", 0, 9),)),
+]
+REDUCTIONS = [
+    Case(op, lambda x, f=f, axes=axes: f(x, axes), (f64(*shape),),
+         rough=op in ("max", "min") and 0 in shape)
+    for op, f in {"sum": ops.sum, "product": ops.product, "max": ops.max, "min": ops.min}.items()
+    for shape, axes in (
+        ((5,), (-1,)), ((3, 4), (-2,)), ((2, 3, 5), (-3, -1)), ((1, 1), (-1,)), ((2, 0), (-1,)),
+        ((0, 3), (-1,)), ((2, 7), (-2, -1)),
+    )
+] + [
+    Case(op, lambda x, f=f, axis=axis: f(x, axis), (Operand(shape, kind, -5, 5),))
+    for op, f in {"arg_max": ops.argmax, "arg_min": ops.argmin}.items()
+    for shape, axis, kind in (
+        ((5,), -1, "f64"), ((3, 4, 2), -2, "i32"), ((1, 1), -1, "f32"), ((0, 3), -1, "f64"),
+    )
+] + [
+    Case("sum", lambda x: ops.sum(x, -1), (Operand((3, 4), "i8", -9, 9),)),
+    Case("max", lambda x: ops.max(x, -1), (Operand((3, 0), "u8"),)),
+    Case("expand", lambda x: ops.expand(x, (-1,), (4,)), (f64(),)),
+    Case("expand", lambda x: ops.expand(x, (-3, -1), (2, 3)), (f64(4, 5),)),
+    Case("expand", lambda x: ops.expand(x, (-2,), (0,)), (f64(3),)),
+    Case("expand", lambda x: ops.expand(x, (-2,), (1,)), (f64(1),)),
+]  # fmt: skip
+SHAPING = [
+    Case("permute", lambda x: ops.permute(x, (-1, -2)), (f64(3, 5),)),
+    Case("permute", lambda x: ops.permute(x, (-2, -1, -3)), (f64(2, 3, 4, 5),)),
+    Case("permute", lambda x: ops.permute(x, (-1, -2)), (f64(0, 2),)),
+    Case("reshape", lambda x: ops.reshape(x, (), (1, 1)), (f64(),)),
+    Case("reshape", lambda x: ops.reshape(x, (6, 4), (3, 8)), (f64(2, 6, 4),)),
+    Case("reshape", lambda x: ops.reshape(x, (4, 5, 6), (4, 30)), (f64(4, 5, 6),)),
+    Case("reshape", lambda x: ops.reshape(x, (2, 1, 6, 5), (3, 4, 1, 5, 1)), (f64(2, 1, 6, 5),)),
+    Case("reshape", lambda x: ops.reshape(x, (0, 3), (5, 0)), (f64(0, 3),)),
+    Case("slice", lambda x: ops.slice_(x, (1,), (4,)), (f64(3, 5),)),
+    Case("slice", lambda x: ops.slice_(x, (0, 1), (7, 6), (3, 2)), (f64(2, 7, 6),)),
+    Case("slice", lambda x: ops.slice_(x, (2,), (2,), (3,)), (f64(5),)),
+    Case("slice", lambda x: ops.slice_(x, (0,), (1,)), (f64(1),)),
+    Case("pad", lambda x: ops.pad(x, (1,), (2,)), (f64(3, 4),)),
+    Case("pad", lambda x: ops.pad(x, (0, 2), (1, 0), (2, 1)), (f64(2, 3, 4),)),
+    Case("pad", lambda x: ops.pad(x, (2,), (1,), (3,)), (f64(0),)),
+    Case("pad", lambda x: ops.pad(x, (0,), (0,), (3,)), (f64(1),)),
+    Case("pad", lambda x: ops.pad(x, (1,), (1,)), (Operand((2, 2), "bool"),)),
+    Case("flip", lambda x: ops.flip(x, (-1,)), (f64(3, 4),)),
+    Case("flip", lambda x: ops.flip(x, (-3, -1)), (f64(2, 3, 4),)),
+    Case("flip", lambda x: ops.flip(x, (-1,)), (f64(0),)),
+    Case("concatenate", lambda *xs: ops.concatenate(xs, -1), (f64(2, 3), f64(2, 1), f64(2, 4))),
+    Case("concatenate", lambda *xs: ops.concatenate(xs, -2), (f64(0, 3), f64(2, 3))),
+    Case("concatenate", lambda x: ops.concatenate([x, x], -2), (f64(2, 3, 2),)),
+]  # fmt: skip
+WINDOWS = [
+    Case("window", lambda x: ops.window(x, (3,)), (f64(7),)),
+    Case("window", lambda x: ops.window(x, (2, 3), (2, 1), (1, 2)), (f64(2, 5, 7),)),
+    Case("window", lambda x: ops.window(x, (2,), (3,)), (f64(1, 8),)),
+    Case("window", lambda x: ops.window(x, (1,)), (f64(1),)),
+    Case("window", lambda x: ops.window(x, (2,)), (f64(0, 3),)),
+] + [
+    Case("fold", lambda x, p=(n, w, s, d): ops.fold(x, *p), (f64(*lead, *o, *w),))
+    for lead, n, w, s, d in (
+        ((), (7,), (3,), (1,), (1,)),
+        ((2,), (5, 7), (2, 3), (2, 1), (1, 2)),
+        ((), (8,), (2,), (2,), (1,)),
+        ((3,), (9,), (2,), (4,), (2,)),
+        ((), (11,), (3,), (2,), (2,)),
+        ((), (10, 7), (2, 3), (3, 2), (1, 1)),
+        ((0,), (4,), (2,), (1,), (1,)),
+        ((), (1,), (1,), (1,), (1,)),
+    )
+    for o in [tuple((m - (v - 1) * e - 1) // t + 1 for m, v, t, e in zip(n, w, s, d))]
+]
+CONTRACTIONS = [
+    Case("contract", lambda x, y, spec=spec: ops.contract(x, y, spec), (f64(*a), f64(*b)))
+    for spec, a, b in (
+        ("ik,kj->ij", (3, 4), (4, 5)),
+        ("ik,jk->ij", (3, 4), (5, 4)),
+        ("k,k->", (7,), (7,)),
+        ("i,j->ij", (3,), (2,)),
+        ("bik,bkj->bij", (2, 3, 4), (2, 4, 1)),
+        ("bhtd,bhsd->bhts", (2, 1, 3, 4), (2, 1, 5, 4)),
+        ("ik,kj->ij", (2, 3, 4), (2, 4, 5)),
+        ("ikz,kjw->ji", (3, 4, 2), (4, 5, 3)),
+        ("i,->i", (3,), ()),
+        (",->", (), ()),
+        ("ij,ij->ij", (2, 3), (2, 3)),
+        ("ik,kj->ij", (3, 0), (0, 2)),
+        ("ik,kj->ij", (0, 3), (3, 2)),
+        ("nowchu,fchu->nfow", (1, 2, 3, 2, 2, 2), (4, 2, 2, 2)),
+    )
+] + [
+    Case("contract", lambda x, y: ops.contract(x, y, "ik,kj->ij"),
+         (Operand((2, 3), "i32", -5, 5), Operand((3, 2), "i32", -5, 5))),
+]  # fmt: skip
+INDEXING = [
+    Case("iota", lambda: ops.iota(5, int64), ()),
+    Case("iota", lambda: ops.iota(0, float32), ()),
+    Case("constant", lambda: ops.constant(0.5, float64, (2, 3)), ()),
+    Case("constant", lambda: ops.constant(True, bool_), ()),
+    Case("constant", lambda: ops.constant(np.arange(6.0).reshape(2, 3), float64), ()),
+    Case("constant", lambda: ops.constant(np.zeros((2, 0)), float32), ()),
+    Case("gather", lambda x, i: ops.gather(x, i), (f64(7), indices((3,), 7))),
+    Case("gather", lambda x, i: ops.gather(x, i, 1), (f64(7, 3), indices((2, 4), 7, "i32"))),
+    Case("gather", lambda x, i: ops.gather(x, i, 2), (f64(7, 3, 2), indices((), 7, "u8"))),
+    Case("gather", lambda x, i: ops.gather(x, i, 1, 1), (f64(2, 5, 3), indices((2, 4), 5))),
+    Case("gather", lambda x, i: ops.gather(x, i, 1), (f64(0, 3), indices((0,), 1))),
+    Case("gather", lambda x, i: ops.gather(x, i), (f64(1), indices((1,), 1))),
+    Case("scatter_add", lambda x, i: ops.scatter_add(x, i, 5), (f64(6), indices((6,), 5))),
+    Case("scatter_add", lambda x, i: ops.scatter_add(x, i, 5, 1), (f64(6, 2), indices((6,), 5))),
+    Case("scatter_add", lambda x, i: ops.scatter_add(x, i, 3, 1, 1),
+         (f64(2, 4, 3), indices((2, 4), 3, "i32"))),
+    Case("scatter_add", lambda x, i: ops.scatter_add(x, i, 4), (f64(0), indices((0,), 1))),
+    Case("scatter_add", lambda x, i: ops.scatter_add(x, i, 3, 1), (f64(2), indices((), 3))),
+    Case("random_bits", lambda k: ops.random_bits(k, (5,)), (Operand((2,), "u32", 0, 2**32),)),
+    Case("random_bits", lambda k: ops.random_bits(k, ()), (Operand((2,), "u32", 0, 2**32),)),
+    Case("random_bits", lambda k: ops.random_bits(k, (2, 3)), (Operand((3, 2), "u32", 0, 2**32),)),
+    Case("random_bits", lambda k: ops.random_bits(k, (0, 3)), (Operand((2,), "u32", 0, 9),)),
+]  # fmt: skip
+
+
+def _body() -> Graph:
+    """A fused body with two outputs."""
+    x, y = (placeholder(TensorType(float64, (3, 2))) for _ in range(2))
+    return Graph((x, y), (ops.exp(x) * y, ops.sum(x, -1)))
+
+
+def _fused(x: Value, y: Value) -> Value:
+    return ops.item(ops.fusion(_body(), x, y), 1)
+
+
+FUSIONS = [
+    Case("fusion", lambda x, y: ops.item(ops.fusion(_body(), x, y), 0), (f64(3, 2), f64(3, 2))),
+    Case("item", _fused, (f64(3, 2), f64(3, 2))),
+]
+AFTER_TRANSFORMS = {"fusion", "item"}
+"""Ops that only the last passes make: neither differentiated nor batched."""
+
+CASES = [
+    *ARITHMETIC, *TRANSCENDENTAL, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
+    *CONTRACTIONS, *INDEXING, *FUSIONS,
+]  # fmt: skip

@@ -1,0 +1,282 @@
+"""Every op crossed with its Cases: type, meaning, derivatives, batching, text, dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from cases import AFTER_TRANSFORMS, CASES, Case
+
+from lamina.base.dtypes import dtype
+from lamina.graph.ir import REGISTRY, Graph, Op, TensorType, topological, trace
+from lamina.graph.ir.evaluate import evaluate
+from lamina.graph.ir.parser import parse
+from lamina.graph.ir.verify import verify
+from lamina.graph.ops import sum as sum_of
+from lamina.graph.ops.elementwise import Elementwise
+from lamina.graph.transforms import batch, jvp, vjp
+from lamina.graph.transforms.batch import lift_over
+from lamina.graph.transforms.differentiate import varies
+
+BACKENDS: dict[str, Callable[..., tuple[np.ndarray, ...]]] = {}
+"""Ways to run a graph, `run(graph, *arrays)`, each compared with the NumPy reference."""
+
+OWN = {
+    name: kind for name, kind in REGISTRY.items() if kind.__module__.startswith("lamina.graph.ops")
+}
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+VARYING = [
+    c for c in CASES
+    if c.op not in AFTER_TRANSFORMS
+    and any(varies(v) for v in c.graph.inputs)
+    and all(varies(v) for v in c.graph.outputs)
+]  # fmt: skip
+varying = pytest.mark.parametrize("case", VARYING, ids=str)
+FORMS = ("partials", "transpose", "jvp")
+
+
+def ops_of(graph: Graph) -> list[Op]:
+    return [v.op for v in topological(graph.outputs) if v.op is not None]
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_has_a_case(name: str) -> None:
+    assert any(name in {op.name for op in ops_of(c.graph)} for c in CASES if c.op == name)
+
+
+@pytest.mark.parametrize("kind", OWN.values(), ids=OWN)
+def test_says_how_it_varies_in_one_way(kind: type[Op]) -> None:
+    forms = [f for f in FORMS if getattr(kind, f) is not None]
+    assert len(forms) + kind.constant == 1, forms
+
+
+@pytest.mark.parametrize("kind", OWN.values(), ids=OWN)
+def test_says_how_it_loops_in_one_way(kind: type[Op]) -> None:
+    forms = [f for f in ("lane", "view", "compose") if getattr(kind, f) is not None]
+    special = hasattr(kind, "combiner") or kind.__name__ in (
+        "Contract", "Constant", "ScatterAdd", "Fusion", "Item",
+    )  # fmt: skip
+    assert len(forms) + special == 1, forms
+
+
+@pytest.mark.parametrize("kind", OWN.values(), ids=OWN)
+def test_is_documented(kind: type[Op]) -> None:
+    assert kind.__doc__ and "Inputs:" in kind.__doc__ and "Source:" in kind.__doc__
+
+
+@every_case
+def test_reference_gives_the_inferred_type(case: Case) -> None:
+    graph, arrays = case.graph, case.draw()
+    verify(graph)
+    for v in topological(graph.outputs):
+        if v.op is not None and not v.operands:
+            assert v.op.reference().dtype == v.dtype.numpy
+    if graph.outputs[0].operands == graph.inputs:
+        result = graph.outputs[0].op.reference(*arrays)
+        assert result.dtype == graph.outputs[0].dtype.numpy
+        assert result.shape == graph.outputs[0].shape
+    evaluate(graph, *arrays)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@every_case
+def test_back_ends_agree_with_the_reference(case: Case, backend: str) -> None:
+    graph, arrays = case.graph, case.draw()
+    for got, wanted in zip(BACKENDS[backend](graph, *arrays), evaluate(graph, *arrays)):
+        assert got.dtype == wanted.dtype and got.shape == wanted.shape
+        np.testing.assert_allclose(got, wanted, 1e-12, 1e-12)
+
+
+@every_case
+def test_text_is_read_back(case: Case) -> None:
+    graph = case.graph
+    assert parse(str(graph)) == graph
+
+
+# ------------------------------------------------------------------ derivatives
+
+
+def directions(graph: Graph, seed: int = 1) -> list[np.ndarray]:
+    """A random tangent for each floating input."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(v.shape).astype(v.dtype.numpy) for v in graph.inputs if varies(v)]
+
+
+def moved(graph: Graph, arrays: list[np.ndarray], dots: list[np.ndarray], h: float) -> list:
+    """The inputs a step of `h` along the tangents."""
+    rest = iter(dots)
+    return [a + h * next(rest) if varies(v) else a for v, a in zip(graph.inputs, arrays)]
+
+
+def slope(graph: Graph, arrays: list[np.ndarray], dots: list[np.ndarray]) -> list[np.ndarray]:
+    """The directional derivative by central differences of fourth order."""
+    h = 1e-3 if all(a.dtype != np.float32 for a in dots) else 1e-2
+    at = lambda t: np.asarray(evaluate(graph, *moved(graph, arrays, dots, t))[0], np.float64)
+    return [(8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h)]
+
+
+def is_smooth(case: Case) -> bool:
+    """Rounding to f32 and back shows in differences, not in derivatives."""
+    return not case.rough
+
+
+@varying
+def test_jvp_against_differences(case: Case) -> None:
+    if not is_smooth(case) or case.op == "stop_gradient":
+        pytest.skip("differences see what derivatives leave out")
+    graph, arrays = case.graph, case.draw()
+    dots = directions(graph)
+    forward = jvp(graph)
+    verify(forward)
+    got = evaluate(forward, *arrays, *dots)[len(graph.outputs) :]
+    for g, wanted in zip(got, slope(graph, arrays, dots)):
+        np.testing.assert_allclose(g, wanted, 1e-6, 1e-7)
+
+
+@varying
+def test_vjp_against_jvp(case: Case) -> None:
+    """<bar, J dot> = <J^T bar, dot>."""
+    graph, arrays = case.graph, case.draw()
+    dots = directions(graph)
+    rng = np.random.default_rng(2)
+    bars = [rng.standard_normal(v.shape).astype(v.dtype.numpy) for v in graph.outputs]
+    backward = vjp(graph)
+    verify(backward)
+    count = len(graph.outputs)
+    out_dots = evaluate(jvp(graph), *arrays, *dots)[count:]
+    in_bars = evaluate(backward, *arrays, *bars)[count:]
+    left = sum(np.vdot(b, d) for b, d in zip(bars, out_dots))
+    right = sum(np.vdot(b, d) for b, d in zip(in_bars, dots))
+    np.testing.assert_allclose(left, right, 1e-5 if case.rough else 1e-10, 1e-10)
+
+
+@varying
+def test_second_order(case: Case) -> None:
+    """The derivative of the gradient of sum(f^2), against differences of the gradient."""
+    if not is_smooth(case) or case.op == "stop_gradient":
+        pytest.skip("differences see what derivatives leave out")
+    out = case.graph.outputs[0]
+
+    def energy(*xs):
+        y = case.build(*xs)
+        return sum_of(y * y, tuple(range(-out.rank, 0)))
+
+    graph = trace(energy, *(o.type for o in case.operands))
+    arrays, dots = case.draw(), directions(graph)
+    gradient = vjp(graph)
+    gradient = Graph(gradient.inputs, gradient.outputs[1:])
+    one = np.ones(())
+    rest = [*dots, np.zeros(())]
+    twice = evaluate(jvp(gradient), *arrays, one, *rest)[len(gradient.outputs) :]
+    h = 1e-4
+    ahead = evaluate(gradient, *moved(graph, arrays, dots, h), one)
+    behind = evaluate(gradient, *moved(graph, arrays, dots, -h), one)
+    for got, a, b in zip(twice, ahead, behind):
+        wanted = (a - b) / (2 * h)
+        np.testing.assert_allclose(
+            got, wanted, 1e-4, 1e-5 * max(1.0, float(np.abs(wanted).max(initial=0)))
+        )
+
+
+# ------------------------------------------------------------------ batching
+
+SIZE = 3
+
+
+def mappings(count: int) -> list[tuple[bool, ...]]:
+    """All operands mapped, and each of several alone."""
+    if count == 0:
+        return [()]
+    alone = [tuple(i == j for j in range(count)) for i in range(count)] if count > 1 else []
+    return [(True,) * count, *alone]
+
+
+def looped(graph: Graph, mapped: tuple[bool, ...], arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """One example at a time."""
+    rows = [
+        evaluate(graph, *(a[i] if m else a for a, m in zip(arrays, mapped))) for i in range(SIZE)
+    ]
+    return [np.stack(column) for column in zip(*rows)]
+
+
+def examples(case: Case, mapped: tuple[bool, ...]) -> list[np.ndarray]:
+    drawn = [case.draw(seed) for seed in range(SIZE)]
+    return [np.stack([d[i] for d in drawn]) if m else drawn[0][i] for i, m in enumerate(mapped)]
+
+
+BATCHED = [(c, m) for c in CASES if c.op not in AFTER_TRANSFORMS for m in mappings(len(c.operands))]
+batched = pytest.mark.parametrize("case, mapped", BATCHED, ids=str)
+
+
+@batched
+def test_batch_against_a_loop(case: Case, mapped: tuple[bool, ...]) -> None:
+    graph, arrays = case.graph, examples(case, mapped)
+    many = batch(graph, SIZE, mapped)
+    verify(many)
+    for got, wanted in zip(evaluate(many, *arrays), looped(graph, mapped, arrays)):
+        np.testing.assert_allclose(got, wanted, 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize(
+    "case, mapped", [(c, m) for c, m in BATCHED if c.op in ("contract", "gather")], ids=str
+)
+def test_own_batch_rule_against_the_general_one(case: Case, mapped: tuple[bool, ...]) -> None:
+    graph, arrays = case.graph, examples(case, mapped)
+    many = batch(graph, SIZE, mapped)
+    new = [v if m else None for v, m in zip(many.inputs, mapped)]
+    general = Graph(many.inputs, (lift_over(graph.outputs[0], new, SIZE),))
+    for got, wanted in zip(evaluate(many, *arrays), evaluate(general, *arrays)):
+        np.testing.assert_allclose(got, wanted, 1e-12, 1e-12)
+
+
+@varying
+def test_batch_of_vjp(case: Case) -> None:
+    graph = vjp(case.graph)
+    mapped = (True,) * len(graph.inputs)
+    rng = np.random.default_rng(5)
+    bars = [rng.standard_normal((SIZE, *v.shape)).astype(v.dtype.numpy) for v in case.graph.outputs]
+    arrays = [*examples(case, (True,) * len(case.operands)), *bars]
+    got = evaluate(batch(graph, SIZE, mapped), *arrays)
+    for g, wanted in zip(got, looped(graph, mapped, arrays)):
+        np.testing.assert_allclose(g, wanted, 1e-9, 1e-9)
+
+
+@varying
+def test_vjp_of_batch(case: Case) -> None:
+    """The gradient of a batch is the batch of gradients."""
+    graph, many = case.graph, batch(case.graph, SIZE, (True,) * len(case.operands))
+    rng = np.random.default_rng(5)
+    bars = [rng.standard_normal((SIZE, *v.shape)).astype(v.dtype.numpy) for v in graph.outputs]
+    arrays = [*examples(case, (True,) * len(case.operands)), *bars]
+    every = (True,) * len(arrays)
+    for g, wanted in zip(evaluate(vjp(many), *arrays), looped(vjp(graph), every, arrays)):
+        np.testing.assert_allclose(g, wanted, 1e-9, 1e-9)
+
+
+# ------------------------------------------------------------------ dtypes
+
+FLOATS = {"f16": 2**-10, "bf16": 2**-7, "f32": 2**-21}
+ONE_DTYPE = [
+    c for c in VARYING
+    if c.op not in ("cast", "bitcast", "floor_divide", "remainder")
+    and all(o.dtype == "f64" or not varies(v) for o, v in zip(c.operands, c.graph.inputs))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("case", ONE_DTYPE, ids=str)
+def test_other_floats(case: Case, name: str) -> None:
+    """In a smaller dtype the result is that in f64, up to the rounding of that dtype."""
+    kind = dtype(name)
+    types = [o.type.with_dtype(kind) if o.dtype == "f64" else o.type for o in case.operands]
+    graph = trace(case.build, *types)
+    if isinstance(graph.outputs[0].op, Elementwise) and case.op in ("sign", "floor", "ceil"):
+        pytest.skip("a step may fall on either side")
+    small = [np.asarray(a).astype(t.dtype.numpy) for a, t in zip(case.draw(), types)]
+    wide = [a.astype(np.float64) if t.dtype == kind else a for a, t in zip(small, types)]
+    (got,), (wanted,) = evaluate(graph, *small), evaluate(case.graph, *wide)
+    assert got.dtype == kind.numpy and graph.outputs[0].type == TensorType(kind, wanted.shape)
+    np.testing.assert_allclose(got.astype(np.float64), wanted, 2 * FLOATS[name], 2 * FLOATS[name])
+    backward = vjp(graph)
+    assert all(v.dtype == kind for v in backward.outputs)
