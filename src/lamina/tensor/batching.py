@@ -44,7 +44,9 @@ class _Examples:
         if self.size is None:
             self.restore()
             raise UsageError(
-                "vmap: no tensor is mapped", [f"in_axes: {in_axes}"], "give an axis to some argument"
+                "vmap: no tensor is mapped",
+                [f"in_axes: {in_axes}"],
+                "give an axis to some argument",
             )
 
     def _replace(self, position: int, axis: int | None, leaf: Any) -> Any:

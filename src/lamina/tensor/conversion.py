@@ -10,14 +10,15 @@ from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
 from lamina.graph.ir import emit
-from lamina.graph.ops import Constant
-from lamina.graph.ops import Cast
+from lamina.graph.ops import Cast, Constant
 from lamina.tensor.tensor import Tensor, from_numpy, nullary
 
 Scalar = bool | int | float
 
 
-def asarray(obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None) -> Tensor:
+def asarray(
+    obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None
+) -> Tensor:
     """The Tensor of `obj`: a Tensor, a Python number, nested sequences, or anything NumPy reads.
 
     Python floats become float32 and ints int64; NumPy arrays keep their dtype. The memory of a

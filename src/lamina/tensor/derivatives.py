@@ -186,9 +186,7 @@ def value_and_grad(
 def _wrapped(values: Sequence[Value | None], like: Sequence[Tensor]) -> list[Tensor]:
     """Tensors of the values; zeros for None."""
     eager.bind([v for v in values if v is not None] or [like[0]._value]) if like else None
-    return [
-        zeros_like(x) if v is None else wrap(v) for v, x in zip(values, like, strict=True)
-    ]
+    return [zeros_like(x) if v is None else wrap(v) for v, x in zip(values, like, strict=True)]
 
 
 def grad(

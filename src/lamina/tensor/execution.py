@@ -1,21 +1,25 @@
 """The one place that knows how a graph is run: compiled for this machine, or by the NumPy reference.
 
-`LAMINA_TARGET=reference` (or `lm.config` through the environment) chooses the reference. A back end
-gives `compile(graph) -> Program`; a program runs on buffers, whose elements `array` shows to NumPy
+`LAMINA_TARGET=reference` chooses the reference; `use` chooses for this process. A back end gives
+`compile(graph) -> Program`; a program runs on runtime buffers, whose elements `array` shows to NumPy
 without copying.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from lamina.base import config
 from lamina.base.dtypes import DType
+from lamina.base.errors import UsageError
 from lamina.graph.ir import Graph, TensorType
 from lamina.graph.ir.evaluate import evaluate
+from lamina.runtime import Buffer
+
+BackEnd = Literal["compiled", "reference"]
 
 
 class Program(Protocol):
@@ -33,18 +37,32 @@ class ReferenceProgram:
         self.graph = graph
 
     def run(self, buffers: Sequence[Any], donated: Sequence[bool] | None = None) -> list[Any]:
-        """The outputs of the graph as new arrays."""
-        return [np.ascontiguousarray(a) for a in evaluate(self.graph, *buffers)]
+        """The outputs of the graph in new buffers."""
+        inputs = [array(b, v.type) for b, v in zip(buffers, self.graph.inputs, strict=True)]
+        return [buffer(np.asarray(a, order="C")) for a in evaluate(self.graph, *inputs)]
 
 
-def uses_reference() -> bool:
-    """Whether programs run by the NumPy reference."""
-    return config.target() == "reference"
+class _Choice:
+    """The back end of this process."""
+
+    name: str = "reference" if config.target() == "reference" else "compiled"
+
+
+def use(back_end: BackEnd) -> None:
+    """Run programs that are compiled from now on by `back_end`."""
+    if back_end not in ("compiled", "reference"):
+        raise UsageError(f"execution: no back end {back_end!r}", ["there are compiled, reference"])
+    _Choice.name = back_end
+
+
+def back_end() -> str:
+    """The back end in force: "compiled" or "reference"."""
+    return _Choice.name
 
 
 def compile(graph: Graph) -> Program:
     """The program of `graph` by the back end in force."""
-    if uses_reference():
+    if _Choice.name == "reference":
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
@@ -53,24 +71,20 @@ def compile(graph: Graph) -> Program:
 
 def buffer(array: np.ndarray) -> Any:
     """A buffer over the elements of a C-contiguous array, without copying."""
-    if uses_reference():
-        return array
-    from lamina.runtime import Buffer
-
+    if array.dtype.kind == "V" or not array.size:  # bfloat16 has no buffer protocol of its own
+        array = array.reshape(-1).view(np.uint8)
     return Buffer.wrap(array)
 
 
 def scalar(value: bool | int | float, dtype: DType) -> Any:
     """A buffer with one element."""
-    return buffer(np.array(value, dtype.numpy))
+    return Buffer.wrap(np.array(value, dtype.numpy))
 
 
 def array(buffer: Any, type: TensorType) -> np.ndarray:
     """The elements as a read-only NumPy array over the same memory."""
-    if isinstance(buffer, np.ndarray):
-        view = buffer.view()
-    else:
-        view = np.frombuffer(buffer, type.dtype.numpy, type.size) if type.size else np.empty(0)
-        view = view.astype(type.dtype.numpy, copy=False).reshape(type.shape)
+    if not type.size:
+        return np.empty(type.shape, type.dtype.numpy)
+    view = np.frombuffer(buffer, type.dtype.numpy, type.size).reshape(type.shape)
     view.flags.writeable = False
     return view

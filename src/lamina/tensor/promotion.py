@@ -119,3 +119,16 @@ def keep_weak(result: Tensor, *operands: Any) -> Tensor:
     if any(type(x) is Tensor and x.weak for x in operands) and all(map(is_weak, operands)):
         result.weak = True
     return result
+
+
+def result_type(*operands: Any) -> DType:
+    """The dtype in which tensors, dtypes and Python numbers meet.
+
+    Source: Python array API 2024.12, `result_type`.
+    """
+    strong = [x if isinstance(x, DType) else x.dtype for x in operands if not is_weak(x)]
+    weak = tuple(x for x in operands if is_weak(x))
+    if not strong:
+        return common_dtype("result_type", weak)
+    found = reduce(dtypes.promote, strong)
+    return common_dtype("result_type", (full_of(0, found, ()), *weak))

@@ -202,7 +202,9 @@ def normal(
     half = (count + 1) // 2
     wide = dtypes.float64 if chosen is dtypes.float64 else dtypes.float32
     drawn = next_key(key)
-    unit = _unit64(drawn, (2, half)) if wide is dtypes.float64 else _unit(bits(drawn, (2, half)), wide)
+    unit = (
+        _unit64(drawn, (2, half)) if wide is dtypes.float64 else _unit(bits(drawn, (2, half)), wide)
+    )
     radius = sqrt(-2.0 * log(1.0 - unit[0]))
     angle = unit[1] * (2.0 * math.pi)
     both = concat([radius * cos(angle), radius * sin(angle)])

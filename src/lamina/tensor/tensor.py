@@ -256,7 +256,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     The array must not be written to afterwards.
     """
     from_dtype = _dtype_of(array)
-    contiguous = array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    contiguous = np.asarray(array, order="C")
     native = contiguous.astype(from_dtype.numpy, copy=False).reshape(array.shape)
     return from_buffer(execution.buffer(native), TensorType(from_dtype, array.shape))
 

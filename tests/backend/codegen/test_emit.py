@@ -6,15 +6,20 @@ import ctypes
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lamina.backend.codegen import compile_kernels, kernel_assembly
+from lamina.backend.nest.interpret import interpret
 from lamina.backend.nest.nodes import Nest
 from lamina.backend.nest.parser import parse
+from lamina.backend.nest.verify import verify
 from lamina.backend.targets.select import select
 from lamina.base.dtypes import ALL, dtype
 from lamina.base.errors import LaminaError, VerifyError
 
 GUARD = 64  # elements around each buffer that nobody may touch
+INTERPRETED = 700  # elements; larger kernels are compared with NumPy only
 
 
 def machines() -> list[str]:
@@ -35,10 +40,16 @@ def target(request, monkeypatch):
 
 
 def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=None) -> None:
-    """Calls the kernel on guarded copies of `arrays`, in chunks of one task each, and copies back."""
-    nest = parse(nest) if isinstance(nest, str) else nest
+    """Calls the kernel on guarded copies of `arrays`, a task at a time, and copies back.
+
+    What it leaves in small arrays is compared with what the interpreter does.
+    """
+    nest = verify(parse(nest) if isinstance(nest, str) else nest)
     (kernel,) = compile_kernels([nest], target)
-    function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p, ctypes.c_int64] * 2)
+    expected = {p.name: a.ravel().copy() for p, a in zip(nest.params, arrays)}
+    small = sum(a.size for a in arrays) <= INTERPRETED
+    if small:
+        interpret(nest, expected)
     function = ctypes.CFUNCTYPE(
         None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
     )(kernel.address)
@@ -57,6 +68,12 @@ def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=No
         a[...] = g[GUARD : GUARD + a.size].reshape(a.shape)
         outside = np.concatenate([g[:GUARD], g[GUARD + a.size :]])
         assert (outside == np.asarray(99).astype(a.dtype)).all(), "wrote outside a buffer"
+    for p, a in zip(nest.params, arrays):
+        if small and p.dtype in ("f32", "f64"):
+            tolerance = 1e-4 if p.dtype == "f32" else 1e-12
+            np.testing.assert_allclose(a.ravel(), expected[p.name], tolerance, tolerance, p.name)
+        elif small:
+            np.testing.assert_array_equal(a.ravel(), expected[p.name], p.name)
 
 
 def sample(name: str, size: int, seed: int = 0) -> np.ndarray:
@@ -75,7 +92,7 @@ LENGTHS = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 2
 ADD = """
 kernel add(x: {t}[{n}] in, y: {t}[{n}] in, o: {t}[{n}] out) {{
   {kind}for j in 0..{n} {{
-    o[j] = x[j] + y[j]
+    o[j] = x[j] {op} y[j]
   }}
 }}
 """
@@ -84,7 +101,7 @@ kernel add(x: {t}[{n}] in, y: {t}[{n}] in, o: {t}[{n}] out) {{
 @pytest.mark.parametrize("n", LENGTHS)
 def test_vector_loops_of_every_length(target, n):
     x, y, o = sample("f32", n), sample("f32", n, 1), np.zeros(n, np.float32)
-    run(ADD.format(t="f32", n=n, kind="vector "), target, x, y, o)
+    run(ADD.format(t="f32", n=n, kind="vector ", op="+"), target, x, y, o)
     np.testing.assert_array_equal(o, x + y)
 
 
@@ -94,7 +111,8 @@ def test_every_dtype_in_memory(target, name, kind):
     for n in (5, 32, 77):
         x, y = sample(name, n), sample(name, n, 1)
         o = np.zeros(n, x.dtype)
-        run(ADD.format(t=name, n=n, kind=kind), target, x, y, o)
+        op = "|" if name == "bool" else "+"
+        run(ADD.format(t=name, n=n, kind=kind, op=op), target, x, y, o)
         np.testing.assert_array_equal(o, x + y)
 
 
@@ -119,7 +137,8 @@ def test_bounds_known_only_at_run_time(target):
 @pytest.mark.parametrize("n", (1, 6, 16, 17, 100, 1000))
 def test_mixed_widths_and_lane_numbers(target, n):
     text = f"""
-    kernel mixed(x: f32[{n}] in, w: f64[{n}] out, c: i64[{n}] out, b: bool[{n}] out, h: u8[{n}] out) {{
+    kernel mixed(x: f32[{n}] in, w: f64[{n}] out, c: i64[{n}] out, b: bool[{n}] out,
+                 h: u8[{n}] out) {{
       vector for j in 0..{n} {{
         w[j] = cast<f64>(x[j])
         c[j] = j*3 + 1
@@ -173,7 +192,8 @@ def test_masks_guard_every_access(target, n):
       acc s: f32 = add 0.0
       vector for j in 0..{n} {{
         o[j] = (x[j - 3] if 3 <= j)
-        q[select(j < 5, j, {far})] = (x[select(j < 5, j, {far})] if j < 5) + (x[{far}] if j < 0) if j < 5
+        let k: i64 = select(j < 5, j, {far})
+        q[k] = (x[k] if j < 5) + (x[{far}] if j < 0) if j < 5
         s <- x[j] if 3 <= j
       }}
       w[0] = s
@@ -492,3 +512,67 @@ def test_nested_vector_loops_are_refused(target):
     with pytest.raises(VerifyError) as caught:
         compile_kernels([parse(text)], target)
     assert str(caught.value).startswith("a vector loop inside a vector loop\n  loop j")
+
+
+# ------------------------------------------------------------------ random nests
+
+ZERO, HALF, ONE = "0.0:f64", "0.5:f64", "1.0:f64"
+UNARY = (
+    "negative({a})",
+    "abs({a})",
+    f"({{a}})*{HALF}",
+    f"select({{a}} < {ZERO}, {{a}}, {ONE} - {{a}})",
+)
+BINARY = ("({a}) + ({b})", "({a}) - ({b})", "maximum({a}, {b})", "minimum({a}, {b})")
+OFFSETS = (
+    "i*{n} + j",
+    "j*{m} + i",
+    "i*{n} + {n} - 1 - j",
+    "(i*7 + j*5) % {size}",
+    "j",
+    "i",
+    "3 % {size}",
+)
+COMBINE = ("add", "maximum", "minimum")
+
+
+@st.composite
+def random_nests(draw) -> tuple[str, int, int]:
+    m, n = draw(st.integers(1, 6)), draw(st.sampled_from((1, 2, 5, 8, 15, 16, 17, 40, 70)))
+
+    def offset() -> str:
+        return draw(st.sampled_from(OFFSETS)).format(m=m, n=n, size=m * n)
+
+    def value(depth: int) -> str:
+        if depth == 0:
+            guard = draw(
+                st.sampled_from(("", f" if j < {n // 2}", " if i < 2", f" if x[j] < {ZERO}"))
+            )
+            load = f"x[{offset()}]"
+            return f"({load}{guard})" if guard else load
+        if draw(st.booleans()):
+            return draw(st.sampled_from(UNARY)).format(a=value(depth - 1))
+        return draw(st.sampled_from(BINARY)).format(a=value(depth - 1), b=value(depth - 1))
+
+    inner = draw(st.sampled_from(("vector ", "")))
+    outer, swapped = draw(st.sampled_from(("", "unroll "))), draw(st.booleans())
+    copies = draw(st.sampled_from(("", " copies 2", " copies 3")))
+    loops = [f"{outer}for i in 0..{m} {{", f"{inner}for j in 0..{n}{copies} {{"]
+    op = draw(st.sampled_from(COMBINE))
+    init = "0.5:f64" if op == "add" else "x[0]"
+    lines = [f"acc s: f64 = {op} {init}", *(reversed(loops) if swapped else loops)]
+    body = f"let v: f64 = {value(draw(st.integers(0, 3)))}"
+    mask = draw(st.sampled_from(("", f" if j < {n - 1}", f" if v < {ZERO}")))
+    lines += [body, f"s <- v{mask}", f"o[i*{n} + j] = v{mask}", "}", "}", "t[0] = s"]
+    text, size = "\n".join(lines), m * n
+    head = f"kernel random(x: f64[{size}] in, o: f64[{size}] out, t: f64[1] out) {{\n"
+    return head + text + "\n}", m, n
+
+
+@settings(max_examples=60, deadline=None)
+@given(random_nests())
+def test_random_nests_do_what_the_interpreter_does(found):
+    text, m, n = found
+    x, o, t = sample("f64", m * n), np.zeros(m * n), np.zeros(1)
+    for name in machines():
+        run(text, select(name), x, o, t)

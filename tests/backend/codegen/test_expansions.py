@@ -1,7 +1,7 @@
 """Accuracy of the elementary functions, in units in the last place of the exact result.
 
-f32 is swept over all bit patterns with a stride, against NumPy and SciPy in f64; f64 over random and
-special points against mpmath.  `BOUND` holds what each function promises.
+f32 is swept over all bit patterns with a stride, against NumPy and SciPy in f64; f64 over random
+and special points against mpmath.  `BOUND_F32` and `BOUND_F64` hold what each function promises.
 """
 
 import mpmath
@@ -58,11 +58,11 @@ THROUGH_F64 = (
     "erfc",
 )
 BOUND_F32 = dict.fromkeys(WIDE, 2.0) | dict.fromkeys(THROUGH_F64, 0.51)
-BOUND_F64 = dict.fromkeys(WIDE, 2.2) | {"tanh": 2.5, "tan": 4.0, "acosh": 3.0, "erfc": 4.0}
+BOUND_F64 = dict.fromkeys(WIDE, 2.5) | {"tanh": 3.0, "tan": 4.0, "acosh": 3.0, "erfc": 4.0}
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
-    """Distance of f32 results from f64 references, in ulps of the exact value (inf where a special value differs)."""
+    """Distance of f32 results from f64 references in ulps; inf where a special value differs."""
     rounded = exact.astype(np.float32)
     place = np.maximum(np.frexp(exact)[1] - 24, -149)
     distance = np.abs(got.astype(np.float64) - exact) * np.ldexp(1.0, -place)

@@ -1,13 +1,12 @@
-"""Every lane op of every dtype against NumPy, over edge values, on this host and on plain x86-64."""
+"""Every lane op of every dtype against NumPy over edge values, on this host and plain x86-64."""
 
 import itertools
 
 import numpy as np
 import pytest
+from lane_kernel import MACHINES, NUMPY, LaneKernel
 
 from lamina.backend.codegen.llvm.lanes import FLOATS, HALVES, INTEGERS, SIGNED, Lane, Lanes, literal
-
-from lane_kernel import MACHINES, NUMPY, LaneKernel
 
 # NumPy, the reference here, warns of the very cases under test.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -99,7 +99,9 @@ def edits(draw) -> tuple[str, list[tuple]]:
     count = draw(st.integers(1, 8))
     return name, [
         (
-            draw(st.sampled_from(["split", "reorder", "vectorize", "unroll", "parallelize", "fuse"])),
+            draw(
+                st.sampled_from(["split", "reorder", "vectorize", "unroll", "parallelize", "fuse"])
+            ),
             draw(st.integers(0, 20)),
             draw(st.integers(0, 20)),
             draw(st.integers(1, 9)),
@@ -173,7 +175,11 @@ def test_split_undoes_a_flat_loop() -> None:
 @pytest.mark.parametrize(
     ("kernel", "change", "reason"),
     [
-        (PRODUCT, lambda n: edit.vectorize(n, "k"), "two iterations of k may touch one element of c"),
+        (
+            PRODUCT,
+            lambda n: edit.vectorize(n, "k"),
+            "two iterations of k may touch one element of c",
+        ),
         (PRODUCT, lambda n: edit.parallelize(n, "i"), "not the only outermost statement"),
         (PRODUCT, lambda n: edit.reorder(n, "i", "k"), "k is not all that i contains"),
         (PRODUCT, lambda n: edit.split(n, "i", 0), "at least one iteration"),
@@ -197,6 +203,7 @@ def test_fusing_keeps_what_the_second_loop_reads_ahead() -> None:
         edit.fuse_loops(parse(ahead), "i", "j")
     fused = edit.fuse_loops(parse(CHAIN), "i", "j")
     assert edit.loops(fused) == ("i",)
+    assert "    z[i] = y[i] - x[23 - i]\n" in to_text(fused)
     edit.parallelize(fused, "i")
 
 

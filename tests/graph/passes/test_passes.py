@@ -41,7 +41,7 @@ def test_pass_docstrings(tried: Pass) -> None:
 
 def test_a_pass_keeps_a_record() -> None:
     records: list[Record] = []
-    simplify.run(trace(lambda x: -(-x), ROW), records)
+    simplify.run(trace(lambda x: ops.negative(-x), ROW), records)
     (record,) = records
     assert (record.name, record.nodes_before, record.nodes_after) == ("simplify", 2, 0)
     assert record.time_s > 0.0
@@ -99,7 +99,7 @@ def test_simplify_of_a_long_chain() -> None:
     x = placeholder(ROW)
     v = x
     for _ in range(3000):
-        v = -(-(v * 1.0))
+        v = ops.negative(-(v * 1.0))
     assert simplify(Graph((x,), (v,))).outputs == (x,)
 
 

@@ -20,7 +20,7 @@ from lamina.graph.passes import (
     split_reductions,
 )
 
-QUICK = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PASSES = (simplify, merge_equal, drop_dead, fold_constants, legalize, split_reductions)
 
 

@@ -9,9 +9,10 @@ Loops are named by their variables, so an edit needs a variable of its own for e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
+from operator import is_
 
 from lamina.backend.nest.affine import Affine, Range, hull, operands
 from lamina.backend.nest.build import Builder
@@ -248,17 +249,19 @@ def _neighbours(stmts: tuple[Stmt, ...], one: For, other: For) -> bool:
 
 
 def _put(nest: Nest, loop: For, new: Stmt | None) -> Nest:
-    """The nest with another statement, or none, in the place of a loop."""
+    """The nest with another statement, or none, in the place of a loop; the others stay."""
+
+    def put(stmt: Stmt) -> tuple[Stmt, ...]:
+        if stmt is loop:
+            return () if new is None else (new,)
+        if not isinstance(stmt, For | If):
+            return (stmt,)
+        edited = body(stmt.body)
+        same = len(edited) == len(stmt.body) and all(map(is_, edited, stmt.body))
+        return (stmt,) if same else (replace(stmt, body=edited),)
 
     def body(stmts: tuple[Stmt, ...]) -> tuple[Stmt, ...]:
-        found: list[Stmt] = []
-        for stmt in stmts:
-            if stmt is not loop:
-                nested = isinstance(stmt, For | If)
-                found.append(replace(stmt, body=body(stmt.body)) if nested else stmt)  # type: ignore
-            elif new is not None:
-                found.append(new)
-        return tuple(found)
+        return tuple(kept for stmt in stmts for kept in put(stmt))
 
     return replace(nest, body=body(nest.body))
 
@@ -322,7 +325,3 @@ class _Substitution:
             return Load(e.dtype, e.buffer, args[0], args[1] if len(args) > 1 else None)
         assert isinstance(e, Apply)
         return self.s.apply(e.op, args, e.dtype)
-
-
-Edit = Callable[..., Nest]
-EDITS: tuple[Edit, ...] = (split, reorder, vectorize, unroll, parallelize, fuse_loops)

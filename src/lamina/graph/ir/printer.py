@@ -106,7 +106,7 @@ def _elements(array: np.ndarray) -> str:
     value = array.item() if array.dtype.kind in "biuf" else float(array)
     if value != value:
         return _nan(array)
-    return {True: "true", False: "false"}[value] if array.dtype.kind == "b" else repr(value)
+    return _parameter(value, "")
 
 
 def _nan(array: np.ndarray) -> str:

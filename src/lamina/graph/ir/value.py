@@ -38,7 +38,8 @@ class Value(Expression):
 
     __slots__ = ("__weakref__", "data", "id", "op", "operands", "span", "type")
 
-    type: Any
+    type: Any  # TensorType, or TupleType before an Item takes it apart
+    op: Any  # Op, or None for an input
 
     def __init__(
         self,

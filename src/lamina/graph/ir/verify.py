@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
 from lamina.base.errors import VerifyError
 from lamina.base.spans import at
@@ -80,19 +81,20 @@ class _Check:
             stack.extend(v.operands)
 
     def node(self, v: Value) -> None:
-        if v.op is None:
+        op: Any = v.op
+        if op is None:
             self.fail("a placeholder is used that is not an input", v)
         if not isinstance(v.type, TensorType | TupleType):
             self.fail("a node has no type", v)
         try:
             with at(v.span):
-                type = v.op.check(*[o.type for o in v.operands])
+                type = op.check(*[o.type for o in v.operands])
         except Exception as error:  # whatever a type rule raises, the node is wrong
             if any(isinstance(o.type, TupleType) for o in v.operands):
-                self.fail(f"{v.op.name} takes no tuple", v)
-            self.fail(f"{v.op.name} refuses its operands", v, [f"because:   {error}"])
+                self.fail(f"{op.name} takes no tuple", v)
+            self.fail(f"{op.name} refuses its operands", v, [f"because:   {error}"])
         if type != v.type:
-            self.fail(f"{v.op.name} gives another type than declared", v, [f"gives:     {type}"])
+            self.fail(f"{op.name} gives another type than declared", v, [f"gives:     {type}"])
 
     def fail(self, problem: str, v: Value, facts: Sequence[str] = ()) -> None:
         name = names(self.graph)

@@ -10,8 +10,8 @@ from typing import Any
 
 from lamina.base import dtypes
 from lamina.base.errors import DTypeError
-from lamina.graph.ir import Op, emit
 from lamina.graph import ops
+from lamina.graph.ir import Op, emit
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, keep_weak, meet
 from lamina.tensor.tensor import Tensor

@@ -12,8 +12,7 @@ import numpy as np
 from lamina.base import dtypes
 from lamina.base.errors import BoundsError, DTypeError, UsageError
 from lamina.graph.ir import emit
-from lamina.graph.ops import Gather
-from lamina.graph.ops import Flip, Slice
+from lamina.graph.ops import Flip, Gather, Slice
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.elementwise import where
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, permute_dims, reshape

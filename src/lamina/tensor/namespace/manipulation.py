@@ -196,7 +196,8 @@ def split(x: Any, parts: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
     if isinstance(parts, int):
         if parts < 1 or size % parts:
             raise ShapeError(
-                f"split: axis {place} does not divide into {parts} equal parts", [f"tensor: {x.type}"]
+                f"split: axis {place} does not divide into {parts} equal parts",
+                [f"tensor: {x.type}"],
             )
         cuts = list(range(size // parts, size, size // parts)) if size else [0] * (parts - 1)
     else:

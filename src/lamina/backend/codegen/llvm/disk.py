@@ -1,9 +1,9 @@
-"""Compiled kernels on disk: one file a kernel, checked when read, replaced atomically when written.
+"""Compiled kernels on disk: one file each, checked when read, replaced atomically when written.
 
-    magic (8) | format (u32) | header length (u32) | sha256 of the rest (32) | header (JSON) | object
+    magic (8) | format (u32) | header length (u32) | sha256 of the rest (32) | header (JSON) | code
 
-A file that is damaged, cut short or not ours is reported and rebuilt. A writer that dies leaves at most
-a temporary file, which nobody reads and a later sweep removes.
+A file that is damaged, cut short or not ours is reported and rebuilt. A writer that dies leaves at
+most a temporary file, which nobody reads and a later sweep removes.
 """
 
 from __future__ import annotations

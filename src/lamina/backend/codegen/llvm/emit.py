@@ -2,43 +2,38 @@
 
     define void @name(ptr %args, i64 %begin, i64 %end, ptr %scratch)
 
-`args` is an array of buffer pointers in parameter order, then, if the nest checks anything, a pointer
-to the status (int64[4]: code, value, limit). The outermost parallel loop runs from begin to end.
+`args` is an array of buffer pointers in parameter order, then, if the nest checks anything, a
+pointer to the status (int64[4]: code, value, limit). The outermost parallel loop runs from begin to
+end.
 
-`Writer` places instructions, `Memory` accesses buffers, `Lanes` computes, `Accumulators` keeps partial
-sums; this file walks the statements.
+`Writer` places instructions, `Expressions` gives values and offsets, `Memory` accesses buffers,
+`Lanes` computes, `Accumulators` keeps partial sums; this file walks the statements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from lamina.backend.nest.nodes import (
     Accumulate,
     Accumulator,
     Alloc,
-    Apply,
-    Const,
-    Expr,
     Fault,
     For,
     If,
     Let,
-    Load,
     Nest,
     Stmt,
     Store,
-    Var,
 )
 from lamina.base.errors import VerifyError
 
 from .accumulators import Accumulators
-from .integers import fold
+from .expressions import Expressions, LetValue, Shifted, names
 from .lanes import Lane, Lanes
-from .memory import Buffer, Memory, Offset, VectorVariable, zeroed
+from .memory import Buffer, Memory, VectorVariable, zeroed
 from .widths import Body, Machine, copies_of, lanes_of, survey
 from .writer import Writer
 
@@ -53,39 +48,6 @@ class KernelText:
     symbol: str
     text: str
     scratch_bytes: int
-
-
-@dataclass
-class LetValue:
-    """A `Let` of an index expression: its value, and its expression for affine analysis."""
-
-    value: Lane
-    expr: Expr
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Under which vector loop and which mask code is being written."""
-
-    width: int = 1
-    mask: Lane | None = None  # lanes of a tail that exist
-    copy: tuple[int, ...] = ()  # of each enclosing loop, for partial accumulators
-    streaming: bool = False  # the stores that ask for it are known to be aligned
-
-
-Binding = int | Lane | VectorVariable | LetValue
-
-
-@dataclass
-class Memo:
-    """Values of expressions already computed in this body."""
-
-    values: dict[int, Lane] = field(default_factory=dict)
-    readers: dict[str, set[int]] = field(default_factory=dict)  # what -> expressions that read it
-
-    def forget(self, what: str) -> None:
-        for key in self.readers.pop(what, ()):
-            self.values.pop(key, None)
 
 
 def emit(nest: Nest, target: Machine, symbol: str = "") -> KernelText:
@@ -108,14 +70,10 @@ class KernelEmitter:
         self.s = Lanes(self.w.pure, self.w.declare, target)
         self.memory = Memory(self.w, self.s)
         self.accumulators = Accumulators(self.w, self.s)
-        self.env: dict[str, Binding] = {}
-        self.buffers: dict[str, Buffer] = {}
-        self.frame = Frame()
-        self.memo = Memo()
+        self.x = Expressions(self.s, self.memory, self.accumulators)
         self.scratch_bytes = 0
         self.fenced = False  # streaming stores have to be visible to other threads at the end
         self._groups: list[str] = []
-        self._reads: dict[int, frozenset[str]] = {}
         self._surveys: dict[int, Body] = {}
 
     # --- the function --------------------------------------------------------------------------
@@ -177,7 +135,7 @@ class KernelEmitter:
         tag = f", !alias.scope !{100 + 2 * number}, !noalias !{101 + 2 * number}"
         if space == "register":
             tag = ""
-        self.buffers[name] = Buffer(name, dtype, pointer, size, group, constant, space, tag)
+        self.x.buffers[name] = Buffer(name, dtype, pointer, size, group, constant, space, tag)
 
     def _metadata(self) -> list[str]:
         lines = ["!0 = distinct !{!0}"]
@@ -193,8 +151,8 @@ class KernelEmitter:
             raise VerifyError("a parallel loop has a step", [f"step {loop.step} of {loop.var}"])
         begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
         writes = self._survey(loop, loop.body).writes
-        with self.w.loop(begin, end, 1, writes) as variable, self._scoped():
-            self.env[loop.var] = variable
+        with self.w.loop(begin, end, 1, writes) as variable, self.x.scoped():
+            self.x.env[loop.var] = variable
             self.body(loop.body)
 
     # --- statements ----------------------------------------------------------------------------
@@ -212,76 +170,53 @@ class KernelEmitter:
             case For():
                 self._serial(s)
             case Let():
-                value = self.value(s.value)
-                index = s.value.dtype == "i64" and not self.reads(s.value)
-                self.env[s.name] = LetValue(value, s.value) if index else value
+                value = self.x.value(s.value)
+                index = s.value.dtype == "i64" and not self.x.reads(s.value)
+                self.x.env[s.name] = LetValue(value, s.value) if index else value
             case Store():
                 self._store(s)
             case Accumulator():
-                init = self.value(s.init)
-                self.accumulators.declare(s.name, s.dtype, s.op, init, self.frame)
+                init = self.x.value(s.init)
+                self.accumulators.declare(s.name, s.dtype, s.op, init, self.x.frame)
             case Accumulate():
                 self._accumulate(s)
             case Alloc():
                 self._alloc(s)
             case If():
-                condition = self.value(s.condition)
+                condition = self.x.value(s.condition)
                 if condition.width > 1:
                     raise VerifyError("the condition of an If differs between lanes")
-                with self.w.when(condition, self._survey(s, s.body).writes), self._scoped():
+                with self.w.when(condition, self._survey(s, s.body).writes), self.x.scoped():
                     self.body(s.body)
             case Fault():
                 self._fault(s)
             case _:
                 raise VerifyError(f"unknown statement {type(s).__name__}")
 
-    @contextmanager
-    def _scoped(self, **frame: Any) -> Iterator[None]:
-        """Names, computed values and the frame of a body end with it."""
-        before = self.env, self.memo, self.frame, self.buffers
-        self.env, self.memo, self.buffers = dict(self.env), Memo(), dict(self.buffers)
-        if frame:
-            self.frame = replace(self.frame, **frame)
-        yield
-        self.env, self.memo, self.frame, self.buffers = before
-        # Bodies write: what the outer body remembers of those reads is stale.
-        self.memo = Memo()
-
     def _survey(self, node: Stmt, statements: tuple[Stmt, ...]) -> Body:
         found = self._surveys.get(id(node))
         if found is None:
             found = survey(statements)
             for name in list(found.writes):
-                if name in self.buffers:
-                    found.writes.add(self.buffers[name].group)
+                if name in self.x.buffers:
+                    found.writes.add(self.x.buffers[name].group)
             self._surveys[id(node)] = found
         return found
 
     def _store(self, s: Store) -> None:
-        offset = self.offset(s.offset)
-        value = self.value(s.value)
-        mask = None if s.mask is None else self.value(s.mask)
+        offset = self.x.offset(s.offset)
+        value = self.x.value(s.value)
+        mask = None if s.mask is None else self.x.value(s.mask)
         if value.width > 1 or not offset.is_uniform or (mask is not None and mask.width > 1):
-            mask = self._masked(mask)
-        buffer = self.buffers[s.buffer]
-        streaming = self.target.lanes("u8") if s.streaming and self.frame.streaming else 0
-        self.memory.store(buffer, offset, value, self.frame.width, mask, streaming)
-        self._forget(buffer.group)
-
-    def _forget(self, what: str) -> None:
-        self.memo.forget(what)
-
-    def _masked(self, mask: Lane | None) -> Lane | None:
-        tail = self.frame.mask
-        if tail is None or mask is None:
-            return mask or tail
-        return self.s.and_(mask, tail)
+            mask = self.x.masked(mask)
+        buffer = self.x.buffers[s.buffer]
+        streaming = self.target.lanes("u8") if s.streaming and self.x.frame.streaming else 0
+        self.memory.store(buffer, offset, value, self.x.frame.width, mask, streaming)
 
     def _accumulate(self, s: Accumulate) -> None:
-        value = self.value(s.value)
-        mask = None if s.mask is None else self.value(s.mask)
-        self.accumulators.accumulate(s.name, value, self._masked(mask), self.frame)
-        self._forget("%" + s.name)
+        value = self.x.value(s.value)
+        mask = None if s.mask is None else self.x.value(s.mask)
+        self.accumulators.accumulate(s.name, value, self.x.masked(mask), self.x.frame)
 
     def _alloc(self, s: Alloc) -> None:
         if s.space == "register":
@@ -299,14 +234,14 @@ class KernelEmitter:
         self._bind_buffer(s.name, s.dtype, pointer, s.size, s.name, space=s.space)
 
     def _fault(self, s: Fault) -> None:
-        w, width = self.w, self.frame.width
-        condition = self.value(s.condition)
-        if condition.width > 1 or self.frame.mask is not None:
+        w, width = self.w, self.x.frame.width
+        condition = self.x.value(s.condition)
+        if condition.width > 1 or self.x.frame.mask is not None:
             condition = self.s.broadcast(condition, width)
-            masked = self._masked(condition)
+            masked = self.x.masked(condition)
             assert masked is not None
             condition = masked
-        value, limit = self.value(s.value), self.value(s.limit)
+        value, limit = self.x.value(s.value), self.x.value(s.limit)
         if condition.width > 1:
             lanes = w.pure(f"bitcast {condition.typed} to i{width}")
             found = Lane(w.pure(f"icmp ne i{width} {lanes}, 0"), "bool")
@@ -351,9 +286,9 @@ class KernelEmitter:
 
     def _bounds(self, s: For) -> tuple[Lane, Lane, int | None]:
         """Start, stop and, when known, the number of iterations."""
-        start, stop = self.value(s.start), self.value(s.stop)
-        span = self.offset(s.stop)
-        span.add(self.offset(s.start), -1)
+        start, stop = self.x.value(s.start), self.x.value(s.stop)
+        span = self.x.offset(s.stop)
+        span.add(self.x.offset(s.start), -1)
         if not span.scalars and span.is_uniform:
             return start, stop, max(-(-span.constant // s.step), 0)
         return start, stop, None
@@ -363,8 +298,8 @@ class KernelEmitter:
         if count is None or not start.is_literal:
             raise VerifyError("an unrolled loop has no constant bounds", [f"loop {s.var}"])
         for i in range(count):
-            with self._scoped():
-                self.env[s.var] = int(start.name) + i * s.step
+            with self.x.scoped():
+                self.x.env[s.var] = int(start.name) + i * s.step
                 self.body(s.body)
 
     def _serial(self, s: For) -> None:
@@ -374,18 +309,18 @@ class KernelEmitter:
         body = self._survey(s, s.body)
         copies = self._serial_copies(s, body, count)
         if copies == 1:
-            with self._loop(s, start, stop, s.step, count) as variable, self._scoped():
+            with self._loop(s, start, stop, s.step, count) as variable, self.x.scoped():
                 self._serial_copy(s, variable, 0, 0)
             return
         whole = self._whole(start, stop, count, s.step, copies)
         groups = None if count is None else count // copies
         with self._loop(s, start, whole, s.step * copies, groups) as variable:
             for c in range(copies):
-                with self._scoped():
+                with self.x.scoped():
                     self._serial_copy(s, variable, c * s.step, c)
         left = None if count is None else count % copies
         if left != 0:
-            with self._loop(s, whole, stop, s.step, left) as variable, self._scoped():
+            with self._loop(s, whole, stop, s.step, left) as variable, self.x.scoped():
                 self._serial_copy(s, variable, 0, 0)
 
     def _serial_copies(self, s: For, body: Body, count: int | None) -> int:
@@ -395,9 +330,9 @@ class KernelEmitter:
         return copies if count is None or count >= 2 * copies else 1
 
     def _serial_copy(self, s: For, variable: Lane, shift: int, copy: int) -> None:
-        self.frame = replace(self.frame, copy=(*self.frame.copy, copy))
+        self.x.frame = replace(self.x.frame, copy=(*self.x.frame.copy, copy))
         at = self.s.add(variable, self.s.constant(shift, "i64")) if shift else variable
-        self.env[s.var] = LetValue(at, Shifted(variable, shift)) if shift else at
+        self.x.env[s.var] = LetValue(at, Shifted(variable, shift)) if shift else at
         self.body(s.body)
 
     def _whole(self, start: Lane, stop: Lane, count: int | None, step: int, group: int) -> Lane:
@@ -422,7 +357,7 @@ class KernelEmitter:
     # --- vector loops --------------------------------------------------------------------------
 
     def _vector(self, s: For) -> None:
-        if self.frame.width > 1:
+        if self.x.frame.width > 1:
             raise VerifyError("a vector loop inside a vector loop", [f"loop {s.var}"])
         start, stop, count = self._bounds(s)
         if count == 0:
@@ -456,9 +391,9 @@ class KernelEmitter:
         else:
             writes = self._survey(s, s.body).writes
             with self.w.when(aligned, writes):
-                self.frame = replace(self.frame, streaming=True)
+                self.x.frame = replace(self.x.frame, streaming=True)
                 self._vector_groups(s, start, whole, width, copies, groups)
-                self.frame = replace(self.frame, streaming=False)
+                self.x.frame = replace(self.x.frame, streaming=False)
             with self.w.when(self.s.not_(aligned), writes):
                 self._vector_groups(s, start, whole, width, copies, groups)
         if copies == 1:
@@ -483,15 +418,15 @@ class KernelEmitter:
         wanted = [t for t in s.body if isinstance(t, Store) and t.streaming and t.mask is None]
         if s.step != 1 or not wanted or not self.target.has("sse2"):
             return None
-        bound = {**self.env, s.var: start}
+        bound = {**self.x.env, s.var: start}
         bits: Lane | None = None
         for store in wanted:
             if not names(store.offset) <= bound.keys():
                 return None
-            buffer = self.buffers[store.buffer]
-            with self._scoped():
-                self.env[s.var] = start
-                pointer = self.memory.address(buffer, self.offset(store.offset))
+            buffer = self.x.buffers[store.buffer]
+            with self.x.scoped():
+                self.x.env[s.var] = start
+                pointer = self.memory.address(buffer, self.x.offset(store.offset))
             number = Lane(self.w.pure(f"ptrtoint ptr {pointer} to i64"), "i64")
             bits = number if bits is None else self.s.or_(bits, number)
         assert bits is not None
@@ -503,19 +438,19 @@ class KernelEmitter:
         self, s: For, base: Lane, number: int, width: int, copy: int, mask: Lane | None = None
     ) -> None:
         """One body for the lanes that begin `number` iterations after `base`."""
-        with self._scoped(width=width, mask=mask, copy=(*self.frame.copy, copy)):
+        with self.x.scoped(width=width, mask=mask, copy=(*self.x.frame.copy, copy)):
             shift = number * s.step
             if base.is_literal:
                 variable = VectorVariable(None, int(base.name) + shift, s.step, width)
             else:
                 variable = VectorVariable(base, shift, s.step, width)
             if width > 1:
-                self.env[s.var] = variable
+                self.x.env[s.var] = variable
             elif variable.base is None:
-                self.env[s.var] = variable.shift
+                self.x.env[s.var] = variable.shift
             else:
                 at = self.s.add(base, self.s.constant(shift, "i64")) if shift else base
-                self.env[s.var] = LetValue(at, Shifted(base, shift)) if shift else at
+                self.x.env[s.var] = LetValue(at, Shifted(base, shift)) if shift else at
             self.body(s.body)
 
     def _vector_tail(
@@ -539,156 +474,6 @@ class KernelEmitter:
             text = ", ".join(f"i32 {i}" for i in range(width))
             mask = self.s.less(Lane(f"<{text}>", "i32", width), self.s.broadcast(small, width))
             self._vector_copy(s, base, number, width, 0, mask)
-
-    # --- expressions ---------------------------------------------------------------------------
-
-    def reads(self, e: Expr) -> frozenset[str]:
-        """Buffer groups and accumulators (`%name`) whose change makes the value of `e` stale."""
-        found = self._reads.get(id(e))
-        if found is None:
-            match e:
-                case Load():
-                    inner = self.reads(e.offset) | (self.reads(e.mask) if e.mask else frozenset())
-                    found = inner | {self.buffers[e.buffer].group}
-                case Apply():
-                    found = frozenset().union(*(self.reads(a) for a in e.args))
-                case Var() if e.name not in self.env:
-                    found = frozenset({"%" + e.name})
-                case _:
-                    found = frozenset()
-            self._reads[id(e)] = found
-        return found
-
-    def value(self, e: Expr) -> Lane:
-        """The value of an expression: one lane when it is the same in all of them."""
-        if isinstance(e, Const):
-            return self.s.constant(e.value, e.dtype)
-        if isinstance(e, Var):
-            return self._variable(e)
-        known = self.memo.values.get(id(e))
-        if known is None:
-            known = self._load(e) if isinstance(e, Load) else self._apply(e)
-            self.memo.values[id(e)] = known
-            for what in self.reads(e):
-                self.memo.readers.setdefault(what, set()).add(id(e))
-        return known
-
-    def _variable(self, e: Var) -> Lane:
-        bound = self.env.get(e.name)
-        match bound:
-            case Lane():
-                return bound
-            case LetValue():
-                return bound.value
-            case VectorVariable():
-                return self._lane_numbers(bound)
-            case None:
-                return self.accumulators.read(e.name)
-        return self.s.constant(bound, "i64")
-
-    def _lane_numbers(self, v: VectorVariable) -> Lane:
-        text = ", ".join(f"i64 {v.shift + i * v.step}" for i in range(v.width))
-        numbers = Lane(f"<{text}>", "i64", v.width)
-        if v.base is None:
-            return numbers
-        return self.s.add(self.s.broadcast(v.base, v.width), numbers)
-
-    def _load(self, e: Load) -> Lane:
-        offset = self.offset(e.offset)
-        mask = None if e.mask is None else self.value(e.mask)
-        if not offset.is_uniform:
-            mask = self._masked(mask)
-        return self.memory.load(self.buffers[e.buffer], offset, self.frame.width, mask)
-
-    def _apply(self, e: Expr) -> Lane:
-        if not isinstance(e, Apply):
-            raise VerifyError(f"unknown expression {type(e).__name__}")
-        args = [self.value(a) for a in e.args]
-        op = e.op.rstrip("_")
-        folded = fold(self.s, op, args, e.dtype)
-        return folded if folded is not None else self.s.apply(op, args, e.dtype)
-
-    def offset(self, e: Expr) -> Offset:
-        """An index expression as constant + factors * scalars + stride * lane number."""
-        result = Offset()
-        self._add_to(result, e, 1)
-        return result
-
-    def _add_to(self, result: Offset, e: Expr, factor: int) -> None:
-        match e:
-            case Const():
-                result.constant += int(e.value) * factor
-            case Shifted():
-                result.add_term(e.base, factor)
-                result.constant += e.shift * factor
-            case Var():
-                self._add_variable(result, e, factor)
-            case Apply(op="add", args=(a, b)):
-                self._add_to(result, a, factor)
-                self._add_to(result, b, factor)
-            case Apply(op="subtract", args=(a, b)):
-                self._add_to(result, a, factor)
-                self._add_to(result, b, -factor)
-            case Apply(op="negative", args=(a,)):
-                self._add_to(result, a, -factor)
-            case Apply(op="multiply", args=(a, b)):
-                self._add_product(result, e, a, b, factor)
-            case _:
-                self._add_opaque(result, self.value(e), factor)
-
-    def _add_variable(self, result: Offset, e: Var, factor: int) -> None:
-        bound = self.env.get(e.name)
-        match bound:
-            case int():
-                result.constant += bound * factor
-            case VectorVariable():
-                result.constant += bound.shift * factor
-                result.stride += bound.step * factor
-                if bound.base is not None:
-                    result.add_term(bound.base, factor)
-            case LetValue():
-                self._add_to(result, bound.expr, factor)
-            case _:
-                self._add_opaque(result, self.value(e), factor)
-
-    def _add_product(self, result: Offset, e: Expr, a: Expr, b: Expr, factor: int) -> None:
-        for x, y in ((a, b), (b, a)):
-            scale = self.offset(y)
-            if scale.is_uniform and not scale.scalars:
-                self._add_to(result, x, factor * scale.constant)
-                return
-        self._add_opaque(result, self.value(e), factor)
-
-    def _add_opaque(self, result: Offset, value: Lane, factor: int) -> None:
-        if value.is_literal and value.width == 1:
-            result.constant += int(value.name) * factor
-        else:
-            result.add_term(value, factor)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Shifted(Expr):
-    """A loop variable plus a constant, in an unrolled copy."""
-
-    base: Lane
-    shift: int
-
-    def __init__(self, base: Lane, shift: int) -> None:
-        object.__setattr__(self, "dtype", "i64")
-        object.__setattr__(self, "base", base)
-        object.__setattr__(self, "shift", shift)
-
-
-def names(e: Expr) -> set[str]:
-    """The names an index expression reads; a load counts as an unknown name."""
-    match e:
-        case Var():
-            return {e.name}
-        case Apply():
-            return set().union(*(names(a) for a in e.args))
-        case Load():
-            return {"?"}
-    return set()
 
 
 def _memory_bytes(dtype: str) -> int:

@@ -40,7 +40,7 @@ class Features(Protocol):
 
 @dataclass(frozen=True)
 class Lane:
-    """A value in registers: an LLVM operand, its dtype, and how many lanes it spans (1 = scalar)."""
+    """A value in registers: an LLVM operand, its dtype, and how many lanes it spans."""
 
     name: str
     dtype: str
@@ -81,7 +81,7 @@ def bits_of(dtype: str) -> int:
 
 
 def literal(value: object, dtype: str) -> str:
-    """The exact LLVM spelling of a scalar; floats as bit patterns, so inf, nan and -0.0 are exact."""
+    """The exact LLVM spelling of a scalar; floats as bit patterns, inf, nan and -0.0 included."""
     if dtype == "bool":
         return "true" if value else "false"
     if dtype in INTEGERS:
@@ -112,7 +112,7 @@ class Lanes:
 
     Args:
         emit: appends `"%tN = " + text` to the current block and returns `%tN`.
-        declare: records a module-level line (declaration or helper definition); duplicates are fine.
+        declare: records a module-level declaration or helper definition; duplicates are fine.
         target: answers `has(feature)`; None is a machine with no optional feature.
 
     Example:
@@ -203,7 +203,7 @@ class Lanes:
         return Lane(self.emit(text), x.dtype, len(lanes))
 
     def intrinsic(self, name: str, args: list[Lane], dtype: str, *extra: str) -> Lane:
-        """Call `@name(args, extra)` with the width of `args[0]`, declaring it; `extra` are literals."""
+        """Call `@name(args, extra)`, as wide as `args[0]`, declaring it; `extra` are literals."""
         width = args[0].width
         result = llvm_type(dtype, width)
         types = [a.type for a in args] + [e.rsplit(" ", 1)[0] for e in extra]
@@ -218,10 +218,12 @@ class Lanes:
         suffix = kind if x.width == 1 else f"v{x.width}{kind}"
         return self.intrinsic(f"llvm.{base}.{suffix}", list(args), x.dtype, *extra)
 
-    def _binary(self, instruction: str, a: Lane, b: Lane) -> Lane:
+    def binary(self, instruction: str, a: Lane, b: Lane) -> Lane:
+        """One LLVM instruction of two operands of one type: `fadd`, `sdiv` ..."""
         return Lane(self.emit(f"{instruction} {a.typed}, {b.name}"), a.dtype, a.width)
 
-    def _both(self, a: Lane, b: Lane) -> tuple[Lane, Lane]:
+    def same_width(self, a: Lane, b: Lane) -> tuple[Lane, Lane]:
+        """Both operands, a scalar one broadcast."""
         width = max(a.width, b.width)
         return self.broadcast(a, width), self.broadcast(b, width)
 
@@ -251,10 +253,10 @@ class Lanes:
     # --- arithmetic ----------------------------------------------------------------------------
 
     def _arithmetic(self, name: str, a: Lane, b: Lane) -> Lane:
-        a, b = self._both(a, b)
+        a, b = self.same_width(a, b)
         if a.dtype == "bool":
-            return self._binary({"add": "or", "mul": "and", "sub": "xor"}[name], a, b)
-        return self._binary(("f" if a.is_float else "") + name, a, b)
+            return self.binary({"add": "or", "mul": "and", "sub": "xor"}[name], a, b)
+        return self.binary(("f" if a.is_float else "") + name, a, b)
 
     def add(self, a: Lane, b: Lane) -> Lane:
         return self._arithmetic("add", a, b)
@@ -269,7 +271,7 @@ class Lanes:
         """IEEE division; integers have `floor_divide`."""
         if not a.is_float:
             raise TypeError(f"divide takes floats, got {a.dtype}; integers have floor_divide")
-        return self._binary("fdiv", *self._both(a, b))
+        return self.binary("fdiv", *self.same_width(a, b))
 
     def multiply_add(self, a: Lane, b: Lane, c: Lane) -> Lane:
         """a*b + c: one rounding for floats on every target (without FMA hardware libm does it)."""
@@ -320,7 +322,7 @@ class Lanes:
         return self._named("rint", x) if x.is_float else x
 
     def copysign(self, magnitude: Lane, sign: Lane) -> Lane:
-        return self._named("copysign", *self._both(magnitude, sign))
+        return self._named("copysign", *self.same_width(magnitude, sign))
 
     def maximum(self, a: Lane, b: Lane) -> Lane:
         """The larger; NaN if either is NaN (the sign of a zero among equals is unspecified)."""
@@ -331,9 +333,9 @@ class Lanes:
         return self._extremum("min", "less", a, b)
 
     def _extremum(self, name: str, better: str, a: Lane, b: Lane) -> Lane:
-        a, b = self._both(a, b)
+        a, b = self.same_width(a, b)
         if a.dtype == "bool":
-            return self._binary("or" if name == "max" else "and", a, b)
+            return self.binary("or" if name == "max" else "and", a, b)
         if not a.is_float:
             return self._named(("s" if a.is_signed else "u") + name, a, b)
         best = self.select(getattr(self, better)(a, b), a, b)  # a NaN in b falls through to b
@@ -342,28 +344,28 @@ class Lanes:
     # --- bits ----------------------------------------------------------------------------------
 
     def and_(self, a: Lane, b: Lane) -> Lane:
-        return self._binary("and", *self._both(a, b))
+        return self.binary("and", *self.same_width(a, b))
 
     def or_(self, a: Lane, b: Lane) -> Lane:
-        return self._binary("or", *self._both(a, b))
+        return self.binary("or", *self.same_width(a, b))
 
     def xor(self, a: Lane, b: Lane) -> Lane:
-        return self._binary("xor", *self._both(a, b))
+        return self.binary("xor", *self.same_width(a, b))
 
     def not_(self, x: Lane) -> Lane:
         return self.xor(x, self.constant_like(x, 1 if x.dtype == "bool" else -1))
 
     def shl(self, x: Lane, count: int) -> Lane:
         """Shift left by a literal count below the width."""
-        return self._binary("shl", x, self.constant_like(x, count))
+        return self.binary("shl", x, self.constant_like(x, count))
 
     def lshr(self, x: Lane, count: int) -> Lane:
         """Logical shift right by a literal count below the width."""
-        return self._binary("lshr", x, self.constant_like(x, count))
+        return self.binary("lshr", x, self.constant_like(x, count))
 
     def ashr(self, x: Lane, count: int) -> Lane:
         """Arithmetic shift right by a literal count below the width."""
-        return self._binary("ashr", x, self.constant_like(x, count))
+        return self.binary("ashr", x, self.constant_like(x, count))
 
     def shift_left(self, x: Lane, count: Lane) -> Lane:
         """x << count; 0 once count reaches the width (or is negative)."""
@@ -374,11 +376,11 @@ class Lanes:
         return self._shift("ashr" if x.is_signed else "lshr", x, count)
 
     def _shift(self, instruction: str, x: Lane, count: Lane) -> Lane:
-        x, count = self._both(x, count)
+        x, count = self.same_width(x, count)
         last = self.constant_like(x, bits_of(x.dtype) - 1)
-        inside = self._compare("icmp ule", count, last)
+        inside = self.compare("icmp ule", count, last)
         bounded = self.select(inside, count, last)
-        shifted = self._binary(instruction, x, bounded)
+        shifted = self.binary(instruction, x, bounded)
         if instruction == "ashr":
             return shifted
         return self.select(inside, shifted, self.constant_like(x, 0))
@@ -389,20 +391,21 @@ class Lanes:
 
     # --- comparison ----------------------------------------------------------------------------
 
-    def _compare(self, instruction: str, a: Lane, b: Lane) -> Lane:
-        a, b = self._both(a, b)
+    def compare(self, instruction: str, a: Lane, b: Lane) -> Lane:
+        """One LLVM comparison: `fcmp olt`, `icmp ule` ..."""
+        a, b = self.same_width(a, b)
         return Lane(self.emit(f"{instruction} {a.typed}, {b.name}"), "bool", a.width)
 
     def _ordered(self, name: str, a: Lane, b: Lane) -> Lane:
         if a.is_float:
-            return self._compare(f"fcmp o{name}", a, b)
-        return self._compare(f"icmp {'s' if a.is_signed else 'u'}{name}", a, b)
+            return self.compare(f"fcmp o{name}", a, b)
+        return self.compare(f"icmp {'s' if a.is_signed else 'u'}{name}", a, b)
 
     def equal(self, a: Lane, b: Lane) -> Lane:
-        return self._compare("fcmp oeq" if a.is_float else "icmp eq", a, b)
+        return self.compare("fcmp oeq" if a.is_float else "icmp eq", a, b)
 
     def not_equal(self, a: Lane, b: Lane) -> Lane:
-        return self._compare("fcmp une" if a.is_float else "icmp ne", a, b)
+        return self.compare("fcmp une" if a.is_float else "icmp ne", a, b)
 
     def less(self, a: Lane, b: Lane) -> Lane:
         return self._ordered("lt", a, b)
@@ -419,7 +422,7 @@ class Lanes:
     def is_nan(self, x: Lane) -> Lane:
         if not x.is_float:
             return self.constant(False, "bool", x.width)
-        return self._compare("fcmp uno", x, x)
+        return self.compare("fcmp uno", x, x)
 
     def is_inf(self, x: Lane) -> Lane:
         if not x.is_float:

@@ -1,8 +1,8 @@
 """LLVM IR text -> optimised module -> object bytes or assembly text.
 
-llvmlite holds one lock around every call into LLVM. The three long calls (parse, optimise, emit) go
-through functions of our own handle on its library instead, so that threads compile side by side: each
-module has a context of its own, and each thread a target machine, as LLVM asks.
+llvmlite holds one lock around every call into LLVM. The three long calls (parse, optimise, emit)
+go through functions of our own handle on its library instead, so that threads compile side by
+side: each module has a context of its own, and each thread a target machine, as LLVM asks.
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ from lamina.backend.nest.nodes import (
     Store,
 )
 
-_CHEAP = frozenset(
-    "add subtract multiply negative abs maximum minimum multiply_add equal not_equal less "
-    "less_equal and or xor not and_ or_ not_ select bitcast cast".split()
-)
+_CHEAP = {
+    "add", "subtract", "multiply", "multiply_add", "negative", "abs", "maximum", "minimum",
+    "equal", "not_equal", "less", "less_equal", "and", "or", "xor", "not", "and_", "or_", "not_",
+    "select", "cast", "bitcast",
+}  # fmt: skip
 _TRANSCENDENTAL_COST = 12
 
 

@@ -1,9 +1,9 @@
 """Writes the text of one LLVM function; loop-invariant and repeated instructions find their place.
 
 A `Scope` is a stretch of code that runs under the same loops and conditions. Every value knows the
-scope it lives in. A pure instruction goes to the end of the innermost scope that one of its operands
-lives in: code that does not depend on a loop's variable lands in front of that loop, and the same
-instruction asked for twice is written once. So the text needs no LICM and no GVN from LLVM.
+scope it lives in. A pure instruction goes to the end of the innermost scope that one of its
+operands lives in: code that does not depend on a loop's variable lands in front of that loop, and
+the same instruction asked for twice is written once. So the text needs neither LICM nor GVN.
 """
 
 from __future__ import annotations

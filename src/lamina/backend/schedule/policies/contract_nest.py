@@ -15,7 +15,8 @@ from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.graph import topological
 
-Make = Callable[[Var], Sequence[Stmt]]
+Make = Callable[[Expr], Sequence[Stmt]]
+PARTIAL = "tmp0"  # the temporary that holds the results of each chunk of a long sum
 
 
 def over(
@@ -56,12 +57,19 @@ def masked(s: Builder, condition: Expr) -> Iterator[None]:
 
 @dataclass
 class Work:
-    """A body to be scheduled: its contraction's roles, and what makes its expressions."""
+    """A body to be scheduled: its contraction's roles, and what makes its expressions.
+
+    Attributes:
+        chunks: into how many parts the sum is cut; with several, results are partial ones.
+        chunk: the number of the part being summed.
+    """
 
     body: Graph
     axes: Axes
     target: Target
     s: Builder = field(default_factory=Builder)
+    chunks: int = 1
+    chunk: Expr | None = None
 
     def __post_init__(self) -> None:
         self.pull = Pull(self.s)
@@ -94,6 +102,10 @@ class Work:
     def results(self, total: Expr, index: Index) -> list[Stmt]:
         """Every output at `index`, where the contraction is `total`, computed and then stored."""
         s, value = self.s, self.axes.value
+        if self.chunks > 1:
+            assert self.chunk is not None
+            at = s.linearize((self.chunk, *index), (self.chunks, *value.shape))
+            return [s.store(PARTIAL, at, total)]
         rounded = s.cast(total, str(value.dtype))
         self.pull.forget()
         self.pull.bind(value, lambda _: rounded)
@@ -108,7 +120,14 @@ class Work:
         return [*self.checked(), *lets, *writes]
 
     def parameters(self) -> tuple[Param, ...]:
-        """`in0` ... `out0` ...; an output may replace an input that only the epilogue reads."""
+        """`in0` ... `out0` ...; an output may replace an input that only the epilogue reads.
+
+        Where the sum is cut, the inputs and the temporary for partial results.
+        """
+        if self.chunks > 1:
+            size = self.chunks * self.axes.value.type.size
+            inputs = [p for p in params(self.body) if p.role == "in"]
+            return (*inputs, Param(PARTIAL, self.dtype, size, "out"))
         inner = {v.id for v in topological(self.axes.value.operands)}
         within = {f"in{i}" for i, v in enumerate(self.body.inputs) if v.id in inner}
         return tuple(
@@ -125,7 +144,7 @@ def ceil_to(s: Builder, x: Expr, multiple: int) -> Expr:
 def parallel(s: Builder, hint: str, count: int, make: Make) -> tuple[Stmt, ...]:
     """The outermost loop; no loop at all around a single task."""
     if count == 1:
-        return tuple(make(s.bound(Var("i64", s.fresh(hint)), 0, 0)))
+        return tuple(make(s.constant(0)))
     return (over(s, hint, const(count), make, "parallel"),)
 
 

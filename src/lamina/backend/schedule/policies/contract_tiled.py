@@ -1,11 +1,11 @@
 """The tiled form: register tiles of the result, vectors along columns (Goto & van de Geijn 2008).
 
-    parallel for t                              a block of rows and columns of one batch entry
-      for k0                                    a block of the sum
-        stage the columns' block, stage rows    only where reading in place would be slower
-        for j1, i1                              a register tile: MR rows, NR columns
-          for k { unroll i, v { vector l: acc[i, v, l] += row[i, k] · column[k, v, l] } }
-          write                                 with the epilogue at the last block of the sum
+parallel for t                              a block of rows and columns of one batch entry
+  for k0                                    a block of the sum
+    stage the columns' block, stage rows    only where reading in place would be slower
+    for j1, i1                              a register tile: MR rows, NR columns
+      for k { unroll i, v { vector l: acc[i, v, l] += row[i, k] · column[k, v, l] } }
+      write                                 with the epilogue at the last block of the sum
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt, Var
+from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
 from lamina.backend.schedule.policies.contract_axes import Access, access
 from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
 from lamina.backend.schedule.policies.contract_stage import Part, Stage
@@ -23,7 +23,6 @@ from lamina.backend.schedule.policies.contract_tiles import (
     GATHER_CYCLES,
     TRANSPOSE_CYCLES,
     Grid,
-    Tiles,
     fit_grid,
     fit_tiles,
 )
@@ -35,7 +34,7 @@ REUSE = 3  # register tiles that must read an element again before staging it pa
 
 @dataclass(frozen=True)
 class Reads:
-    """How the operands are read: the row operand along m and k, the column operand along n and k."""
+    """How the row operand is read along m and k, and the column operand along n and k."""
 
     row_m: Access
     row_k: Access
@@ -164,7 +163,7 @@ class Tiled:
         """The kernel and how many of its iterations make a thread's worth."""
         work, s, grid = self.work, self.work.s, self.grid
 
-        def one(t: Var) -> list[Stmt]:
+        def one(t: Expr) -> list[Stmt]:
             b, i, j = s.delinearize(t, (self.batch, grid.rows, grid.columns))
             return self._task(b, s.multiply(i, grid.task_m), s.multiply(j, grid.task_n))
 
@@ -185,9 +184,7 @@ class Tiled:
         if self.blocks == 1:
             body = self._k_block(s.constant(0), allocs)
         else:
-            body = [
-                over(s, "k0", self.k, lambda k0: self._k_block(k0, allocs), step=self.kc)
-            ]
+            body = [over(s, "k0", self.k, lambda k0: self._k_block(k0, allocs), step=self.kc)]
         turned = self._write_turned() if self.transposed else []
         return [*allocs, *body, *turned]
 
@@ -215,7 +212,9 @@ class Tiled:
             found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
             self.columns = stage
         found.append(
-            over(s, "i0", self.m_count, lambda i0: self._row_block(i0, part_k, allocs), step=self.mc)
+            over(
+                s, "i0", self.m_count, lambda i0: self._row_block(i0, part_k, allocs), step=self.mc
+            )
         )
         return found
 
@@ -266,7 +265,9 @@ class Tiled:
         found: list[Stmt] = [Alloc("acc", work.dtype, mr * nr, "register")]
         if self.blocks > 1:
             again = s.less(0, self.k0)
-            found += only_if(again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane)))
+            found += only_if(
+                again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane))
+            )
         found.append(over(s, "k", self.k_count, step))
         if self.transposed:
             return [*found, *self._keep(i1, j1)]

@@ -12,7 +12,7 @@ from typing import Any
 from lamina.graph.ir.pattern import rule, splat, structural_rule
 from lamina.graph.ir.value import Value
 from lamina.graph.ops import operators  # noqa: F401  (gives expressions their arithmetic)
-from lamina.graph.ops.arithmetic import Divide, abs, maximum, minimum
+from lamina.graph.ops.arithmetic import Divide, abs, maximum, minimum, multiply
 from lamina.graph.ops.comparison import Select, equal, less, less_equal, not_equal, select
 from lamina.graph.ops.constant import lift
 from lamina.graph.ops.elementwise import identity
@@ -49,7 +49,7 @@ def over_one(x: Any) -> Sides:
 
 @rule(exact=True, kinds=NUMBERS)
 def double_negation(x: Any) -> Sides:
-    return -(-x), x
+    return -(-x), x  # noqa: B002
 
 
 @rule(exact=True)
@@ -138,7 +138,8 @@ def divide_by_power_of_two(quotient: Value) -> Value | None:
     c = splat(divisor)
     if c is None or math.frexp(math.fabs(c))[0] != 0.5:
         return None
-    return x * (1.0 / c) if 2.0**-14 <= math.fabs(c) <= 2.0**14 else None  # normal in every dtype
+    normal = 2.0**-14 <= math.fabs(c) <= 2.0**14  # so are c and 1 / c in every dtype
+    return multiply(x, lift(1.0 / c, x)) if normal else None
 
 
 # ---------------------------------------------------------------------- exact: integers
@@ -336,4 +337,4 @@ def divide_by_constant(quotient: Value) -> Value | None:
     """
     x, divisor = quotient.operands
     c = splat(divisor)
-    return None if not c or not math.isfinite(1.0 / c) else x * (1.0 / c)
+    return multiply(x, lift(1.0 / c, x)) if c and math.isfinite(1.0 / c) else None

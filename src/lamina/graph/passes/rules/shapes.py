@@ -8,7 +8,8 @@ from itertools import pairwise
 from lamina.base.dtypes import DType
 from lamina.graph.ir.pattern import splat, structural_rule
 from lamina.graph.ir.value import Value, emit
-from lamina.graph.ops.constant import constant
+from lamina.graph.ops.arithmetic import multiply
+from lamina.graph.ops.constant import constant, lift
 from lamina.graph.ops.convert import Cast, cast
 from lamina.graph.ops.reduce import Expand, Max, Min, Product, Sum
 from lamina.graph.ops.shape import Concatenate, Flip, Pad, Permute, Reshape, Slice
@@ -169,7 +170,8 @@ def sum_of_repeated(reduced: Value, expanded: Value) -> Value | None:
     """
     if reduced.op.axes != expanded.op.axes or not reduced.dtype.is_float:
         return None
-    return expanded.operands[0] * math.prod(expanded.op.sizes)
+    x = expanded.operands[0]
+    return multiply(x, lift(math.prod(expanded.op.sizes), x))
 
 
 # ---------------------------------------------------------------------- slice, pad, flip

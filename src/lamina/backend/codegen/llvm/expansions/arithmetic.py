@@ -58,17 +58,17 @@ def remainder(s: Lanes, a: Lane, b: Lane) -> Lane:
 
 def _integer_division(s: Lanes, a: Lane, b: Lane) -> tuple[Lane, Lane, Lane]:
     """Truncated quotient, its remainder, and where b is not 0; traps nowhere."""
-    a, b = s._both(a, b)
+    a, b = s.same_width(a, b)
     usable = s.not_equal(b, s.constant_like(b, 0))
     safe = s.select(usable, b, s.constant_like(b, 1))
     if not a.is_signed:
-        quotient = s._binary("udiv", a, safe)
+        quotient = s.binary("udiv", a, safe)
         return quotient, s.subtract(a, s.multiply(quotient, safe)), usable
     bits = int(a.dtype[1:])
     lowest = s.equal(a, s.constant_like(a, -(1 << bits - 1)))
     overflows = s.and_(lowest, s.equal(b, s.constant_like(b, -1)))
     safe = s.select(overflows, s.constant_like(b, 1), safe)
-    quotient = s._binary("sdiv", a, safe)
+    quotient = s.binary("sdiv", a, safe)
     return quotient, s.subtract(a, s.multiply(quotient, safe)), usable
 
 
@@ -79,8 +79,8 @@ def _signs_differ(s: Lanes, rest: Lane, b: Lane) -> Lane:
 
 
 def _float_remainder(s: Lanes, a: Lane, b: Lane) -> Lane:
-    a, b = s._both(a, b)
-    rest = s._binary("frem", a, b)
+    a, b = s.same_width(a, b)
+    rest = s.binary("frem", a, b)
     zero = s.constant_like(a, 0.0)
     differ = s.xor(s.less(b, zero), s.less(rest, zero))
     moved = s.select(differ, s.add(rest, b), rest)
@@ -90,10 +90,10 @@ def _float_remainder(s: Lanes, a: Lane, b: Lane) -> Lane:
 
 
 def _float_floor_divide(s: Lanes, a: Lane, b: Lane) -> Lane:
-    a, b = s._both(a, b)
+    a, b = s.same_width(a, b)
     zero, one = s.constant_like(a, 0.0), s.constant_like(a, 1.0)
     plain = s.divide(a, b)
-    rest = s._binary("frem", a, b)
+    rest = s.binary("frem", a, b)
     whole = s.divide(s.subtract(a, rest), b)
     differ = s.xor(s.less(b, zero), s.less(rest, zero))
     differ = s.and_(differ, s.not_equal(rest, zero))
@@ -107,8 +107,8 @@ def _float_floor_divide(s: Lanes, a: Lane, b: Lane) -> Lane:
 
 
 def integer_power(s: Lanes, base: Lane, exponent: Lane) -> Lane:
-    """base ** exponent by squaring, wrapping; a negative exponent gives 0 except for base 1 and -1."""
-    base, exponent = s._both(base, exponent)
+    """base ** exponent by squaring, wrapping; negative exponents give 0 except for base +-1."""
+    base, exponent = s.same_width(base, exponent)
     if base.dtype == "bool":
         return s.or_(base, s.not_(exponent))
     zero, one = s.constant_like(base, 0), s.constant_like(base, 1)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..lanes import bits_of
+
 if TYPE_CHECKING:
     from ..lanes import Lane, Lanes
 
 
 def cast(s: Lanes, x: Lane, dtype: str) -> Lane:
-    """`astype`: integers wrap, floats round to even, float -> integer truncates and saturates (NaN is 0)."""
+    """`astype`: integers wrap, floats round to even, float -> integer truncates and saturates.
+
+    NaN becomes the integer 0.
+    """
     if x.dtype == dtype:
         return x
     if x.dtype in ("f16", "bf16"):
@@ -22,7 +27,7 @@ def cast(s: Lanes, x: Lane, dtype: str) -> Lane:
         return _from_float(s, x, dtype)
     if dtype in ("f32", "f64"):
         return s.convert("sitofp" if x.is_signed else "uitofp", x, dtype)
-    have, want = _bits(x.dtype), _bits(dtype)
+    have, want = bits_of(x.dtype), bits_of(dtype)
     if have == want:
         return s.bitcast(x, dtype)
     if have > want:
@@ -30,16 +35,12 @@ def cast(s: Lanes, x: Lane, dtype: str) -> Lane:
     return s.convert("sext" if x.is_signed else "zext", x, dtype)
 
 
-def _bits(dtype: str) -> int:
-    return 1 if dtype == "bool" else int(dtype.lstrip("buif"))
-
-
 def _from_float(s: Lanes, x: Lane, dtype: str) -> Lane:
     if dtype in ("f32", "f64"):
         return s.convert("fpext" if dtype == "f64" else "fptrunc", x, dtype)
     kind = "fptosi" if dtype.startswith("i") else "fptoui"
     spread = "" if x.width == 1 else f"v{x.width}"
-    name = f"llvm.{kind}.sat.{spread}i{_bits(dtype)}.{spread}{x.dtype}"
+    name = f"llvm.{kind}.sat.{spread}i{bits_of(dtype)}.{spread}{x.dtype}"
     return s.intrinsic(name, [x], dtype)
 
 
@@ -62,7 +63,7 @@ def _round_to_odd(s: Lanes, x: Lane) -> Lane:
     too_big = s.greater(s.abs(back), s.abs(x))
     toward_zero = s.subtract(bits, s.convert("zext", too_big, "i32"))
     odd = s.or_(toward_zero, s.constant_like(bits, 1))
-    inexact = s._compare("fcmp one", back, x)
+    inexact = s.compare("fcmp one", back, x)
     return s.bitcast(s.select(inexact, odd, bits), "f32")
 
 

@@ -103,7 +103,7 @@ def _log_of_twice(s: Lanes, size: Lane, near: Lane) -> Lane:
 
 
 def atanh(s: Lanes, x: Lane) -> Lane:
-    """log((1 + x) / (1 - x)) / 2, from log1p; infinite at +-1, NaN beyond.  f32 goes through f64."""
+    """log((1 + x) / (1 - x)) / 2, from log1p; infinite at +-1, NaN beyond.  f32 through f64."""
     if x.dtype == "f32":
         return through_f64(s, atanh, x)
     size, one = s.abs(x), s.constant_like(x, 1.0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def power(s: Lanes, x: Lane, y: Lane) -> Lane:
     """x^y: IEEE 754 `pow` for floats, squaring with wrap-around for integers."""
-    x, y = s._both(x, y)
+    x, y = s.same_width(x, y)
     if not x.is_float:
         return integer_power(s, x, y)
     if x.dtype == "f64":
@@ -27,7 +27,7 @@ def power(s: Lanes, x: Lane, y: Lane) -> Lane:
 
 
 def _power_in_f64(s: Lanes, x: Lane, y: Lane) -> Lane:
-    """pow of f32 values held in f64: exp(y log|x|), then the special cases of IEEE 754-2019, 9.2.1."""
+    """pow of f32 values held in f64: exp(y log|x|), then the special cases of IEEE 754, 9.2.1."""
     one, zero = s.constant_like(x, 1.0), s.constant_like(x, 0.0)
     size = s.abs(x)
     value = exp(s, s.multiply(y, log(s, size)))

@@ -52,8 +52,8 @@ def declare_libm(s: Lanes, name: str, args: tuple[Lane, ...]) -> str:
 def libm_beyond(s: Lanes, name: str, x: Lane, limit: float, fast: Lane) -> Lane:
     """`fast`, except the C library's `name` where |x| > limit.
 
-    The guard is an always-inlined function with a branch no usual vector takes; only the lanes beyond
-    the limit are replaced, so a lane's value never depends on its neighbours.
+    The guard is an always-inlined function with a branch no usual vector takes; only the lanes
+    beyond the limit are replaced, so a lane's value never depends on its neighbours.
     """
     slow = declare_libm(s, name, (x,))
     shape = x.dtype if x.width == 1 else f"v{x.width}{x.dtype}"

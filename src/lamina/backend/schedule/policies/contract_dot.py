@@ -1,0 +1,273 @@
+"""The dot form: vectors along the sum, for operands that both lie along k and few results.
+
+    parallel for t                              a chunk of the sum, a block of rows and columns
+      for i1, j1                                a tile of MR x NR dot products
+        for k { unroll i, j { vector l: acc[i, j, l] += row[i, k + l] · column[j, k + l] } }
+        add the lanes of each acc[i, j]; write
+
+Products of a vector and a matrix, of a few rows and a transposed matrix, and weight gradients of
+convolutions, whose sum is long. Where the results alone give too few tasks, the sum is cut into
+chunks (`contract_split`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from lamina.backend.nest.nodes import Accumulate, Accumulator, Alloc, Expr, Nest, Stmt, var
+from lamina.backend.schedule.policies.contract_axes import Access, access
+from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
+from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part
+from lamina.backend.schedule.schedule import Task
+
+REDUCE_CYCLES = 12.0  # to add the lanes of one vector of partial sums
+PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply loaded
+
+
+class Dot:
+    """One contraction in the dot form."""
+
+    def __init__(self, work: Work):
+        self.work = work
+        self.batch, self.m, self.n, self.k = work.axes.sizes
+        self.outer, self.run = self._find_run()
+        self.outer_size = work.axes.extent(self.outer)
+        self.mr, self.nr = self._fit_tile()
+        hidden = work.target.fma_units * work.target.fma_latency
+        longest = max(self.run // work.lanes, 1)
+        self.copies = max(1, min(math.ceil(hidden / (self.mr * self.nr)), longest))
+        self.rows, self.columns, self.chunks = self._fit_grid()
+
+    # ------------------------------------------------------------ decisions
+
+    def _find_run(self) -> tuple[tuple[str, ...], int]:
+        """The letters of k that are looped over, and how far both operands lie along the rest."""
+        letters = self.work.axes.k
+        if not letters:
+            return (), 0
+        for first in range(len(letters)):
+            row, column = self._along(letters[first:], letters[:first])
+            if row.unit and column.unit:
+                self.plain = row.plain and column.plain
+                return letters[:first], self.work.axes.extent(letters[first:])
+        return (), 0
+
+    def _along(self, run: tuple[str, ...], outer: tuple[str, ...]) -> tuple[Access, Access]:
+        work, s = self.work, self.work.s
+        axes = work.axes
+        places = [
+            axes.split(s, letters, s.loop("p", axes.extent(letters)))
+            for letters in (axes.batch, axes.m, axes.n, outer)
+        ]
+        k = s.loop("k", axes.extent(run))
+        summed = places[3] | axes.split(s, run, k)
+        row = work.reader.row(places[0], places[1], summed)
+        column = work.reader.column(places[0], places[2], summed)
+        s.faults.clear()
+        return access(s, row, k), access(s, column, k)
+
+    @property
+    def fits(self) -> bool:
+        """Whether both operands lie along the sum, far enough for a vector."""
+        return 2 * self.run >= self.work.lanes
+
+    def _fit_tile(self) -> tuple[int, int]:
+        registers = self.work.target.vector_registers
+        best, found = math.inf, (1, 1)
+        for mr in range(1, min(self.m, 8) + 1):
+            for nr in range(1, min(self.n, 8) + 1):
+                if mr * nr + min(mr, nr) + 1 > registers:
+                    continue
+                tiles = math.ceil(self.m / mr) * math.ceil(self.n / nr)
+                cost = tiles * (max(mr * nr, 4) + 0.6 * (mr + nr) + 1.0)
+                if cost < best:
+                    best, found = cost, (mr, nr)
+        return found
+
+    @property
+    def cycles(self) -> float:
+        """Of the sums, on one core, as if everything were in the first cache."""
+        work, lanes = self.work, self.work.lanes
+        filled = self.run / (math.ceil(self.run / lanes) * lanes) if self.run else 1.0
+        tiles = self.batch * math.ceil(self.m / self.mr) * math.ceil(self.n / self.nr)
+        loads = self.mr + self.nr
+        per_step = max(self.mr * self.nr / work.target.fma_units, loads / 2)
+        if not self.plain:
+            per_step += PROLOGUE_CYCLES * loads
+        return tiles * (self.k / lanes / filled) * per_step
+
+    @property
+    def cost(self) -> float:
+        """Cycles on one core: what forms are compared by."""
+        results = self.batch * self.m * self.n * max(self.chunks, 1)
+        return self.cycles + results * REDUCE_CYCLES
+
+    def _fit_grid(self) -> tuple[int, int, int]:
+        """Rows and columns of a task, and chunks of the sum."""
+        work = self.work
+        cores = work.target.cores
+        wanted = min(
+            2 * cores, max(int(self.k * self.m * self.n * self.batch / 8 / TASK_CYCLES), 1)
+        )
+        needed = math.ceil(wanted / max(self.batch, 1))
+        columns = even_part(self.n, max(self.n // needed, 1), self.nr) if self.n else 1
+        needed = math.ceil(needed / max(math.ceil(self.n / columns), 1))
+        rows = even_part(self.m, max(self.m // needed, 1), self.mr) if self.m else 1
+        results = self.batch * math.ceil(self.m / rows) * math.ceil(self.n / columns)
+        if results >= wanted or self.m * self.n * 64 > self.k:
+            return rows, columns, 1
+        rows, columns = even_part(self.m, self.m, self.mr), even_part(self.n, self.n, self.nr)
+        element_bytes = work.target.vector_bytes // work.lanes
+        block = work.target.caches.l2_bytes // 2 // (element_bytes * (self.m + self.n))
+        chunks = max(math.ceil(self.k / max(block, 1024)), math.ceil(wanted / self.batch))
+        return rows, columns, min(chunks, max(self._pieces, 1))
+
+    @property
+    def _pieces(self) -> int:
+        """Into how many parts the sum can be cut."""
+        return self.outer_size if self.outer else self.run // (4 * self.work.lanes)
+
+    # ------------------------------------------------------------ the nest
+
+    def task(self) -> Task:
+        """The kernel; with several chunks it writes partial results."""
+        work, s = self.work, self.work.s
+        blocks = (math.ceil(self.m / self.rows), math.ceil(self.n / self.columns))
+        work.chunks = self.chunks
+
+        def one(t: Expr) -> list[Stmt]:
+            c, b, i, j = s.delinearize(t, (self.chunks, self.batch, *blocks))
+            work.chunk = c
+            return self._task(c, b, s.multiply(i, self.rows), s.multiply(j, self.columns))
+
+        count = self.chunks * self.batch * blocks[0] * blocks[1]
+        body = parallel(s, "t", count, one)
+        nest = Nest("contract_dot", work.parameters(), body, work.checks)
+        return Task(nest, max(1, math.ceil(TASK_CYCLES * count / max(self.cycles, 1.0))))
+
+    def _task(self, c: Expr, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
+        s = self.work.s
+        self.at_batch = self.work.axes.split(s, self.work.axes.batch, b)
+        m_stop = s.minimum(s.add(m0, self.rows), self.m)
+        n_stop = s.minimum(s.add(n0, self.columns), self.n)
+
+        def row(i1: Expr) -> list[Stmt]:
+            def column(j1: Expr) -> list[Stmt]:
+                return self._tile(c, i1, j1, m_stop, n_stop)
+
+            return [over(s, "j1", n_stop, column, start=n0, step=self.nr)]
+
+        return [over(s, "i1", m_stop, row, start=m0, step=self.mr)]
+
+    def _tile(self, c: Expr, i1: Expr, j1: Expr, m_stop: Expr, n_stop: Expr) -> list[Stmt]:
+        work, s = self.work, self.work.s
+        size = self.copies * self.mr * self.nr * work.lanes
+        found: list[Stmt] = [Alloc("acc", work.dtype, size, "register")]
+        if self.outer:
+            part = math.ceil(self.outer_size / self.chunks)
+            first = s.multiply(c, part)
+            last = s.minimum(s.add(first, part), self.outer_size)
+
+            def piece(q: Expr) -> list[Stmt]:
+                return self._sums(q, s.constant(0), s.constant(self.run), i1, j1)
+
+            found.append(over(s, "q", last, piece, start=first))
+        else:
+            part = math.ceil(self.run / self.chunks / work.lanes) * work.lanes
+            first = s.multiply(c, part)
+            last = s.minimum(s.add(first, part), self.run)
+            found += self._sums(s.constant(0), first, last, i1, j1)
+        return [*found, *self._write(i1, j1, m_stop, n_stop)]
+
+    def _sums(self, q: Expr, first: Expr, last: Expr, i1: Expr, j1: Expr) -> list[Stmt]:
+        """The sums over first..last of the run: whole vectors, then what is left."""
+        s, lanes = self.work.s, self.work.lanes
+        step = lanes * self.copies
+        length = s.subtract(last, first)
+        whole = s.add(first, s.multiply(s.floor_divide(length, step), step))
+
+        def several(k: Expr) -> list[Stmt]:
+            def copy(u: Expr) -> list[Stmt]:
+                return self._step(q, s.add(k, s.multiply(u, lanes)), u, i1, j1, None)
+
+            return [over(s, "u", self.copies, copy, "unroll")]
+
+        def rest(k: Expr) -> list[Stmt]:
+            return self._step(q, k, s.constant(0), i1, j1, last)
+
+        found: list[Stmt] = [over(s, "k", whole, several, start=first, step=step)]
+        exact = s.subtract(last, whole)
+        if s.range_of(exact) != (0, 0):
+            found.append(over(s, "k", last, rest, start=whole, step=lanes))
+        return found
+
+    def _step(self, q: Expr, k: Expr, u: Expr, i1: Expr, j1: Expr, last: Expr | None) -> list[Stmt]:
+        """One vector of k in every dot product of the tile."""
+        work, s = self.work, self.work.s
+        outer = work.axes.split(s, self.outer, q)
+        run = work.axes.k[len(self.outer) :]
+
+        def one(i: Expr, j: Expr) -> Callable[[Expr], list[Stmt]]:
+            def vector(lane: Expr) -> list[Stmt]:
+                work.pull.forget()
+                at = s.add(k, lane)
+                summed = outer | work.axes.split(s, run, at)
+                inside = s.constant(True, "bool") if last is None else s.less(at, last)
+                with masked(s, inside):
+                    row = work.reader.row(self.at_batch, self._m(i1, i), summed)
+                    column = work.reader.column(self.at_batch, self._n(j1, j), summed)
+                if last is not None and not self.plain:
+                    row = s.select(inside, row, work.zero())
+                    column = s.select(inside, column, work.zero())
+                where = self._at(u, i, j, lane)
+                total = work.multiply_add(row, column, s.load("acc", where, work.dtype))
+                return [*work.checked(), s.store("acc", where, total)]
+
+            return vector
+
+        return self._tile_loops(lambda i, j: [over(s, "l", work.lanes, one(i, j), "vector")])
+
+    def _tile_loops(self, make: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
+        s = self.work.s
+
+        def row(i: Expr) -> list[Stmt]:
+            return [over(s, "j", self.nr, lambda j: make(i, j), "unroll")]
+
+        return [over(s, "i", self.mr, row, "unroll")]
+
+    def _m(self, i1: Expr, i: Expr) -> dict[str, Expr]:
+        s, axes = self.work.s, self.work.axes
+        return axes.split(s, axes.m, s.minimum(s.add(i1, i), max(self.m - 1, 0)))
+
+    def _n(self, j1: Expr, j: Expr) -> dict[str, Expr]:
+        s, axes = self.work.s, self.work.axes
+        return axes.split(s, axes.n, s.minimum(s.add(j1, j), max(self.n - 1, 0)))
+
+    def _at(self, u: Expr, i: Expr, j: Expr, lane: Expr) -> Expr:
+        s = self.work.s
+        return s.linearize((u, i, j, lane), (self.copies, self.mr, self.nr, self.work.lanes))
+
+    def _write(self, i1: Expr, j1: Expr, m_stop: Expr, n_stop: Expr) -> list[Stmt]:
+        work, s = self.work, self.work.s
+
+        def one(i: Expr, j: Expr) -> list[Stmt]:
+            name = s.fresh("dot")
+
+            def lane_of(u: Expr) -> list[Stmt]:
+                def lane(at: Expr) -> list[Stmt]:
+                    part = s.load("acc", self._at(u, i, j, at), work.dtype)
+                    return [Accumulate(name, part)]
+
+                return [over(s, "l", work.lanes, lane, "vector")]
+
+            index = work.reader.result(self.at_batch, self._m(i1, i), self._n(j1, j))
+            inside = s.and_(s.less(s.add(i1, i), m_stop), s.less(s.add(j1, j), n_stop))
+            body = [
+                Accumulator(name, work.dtype, "add", work.zero()),
+                over(s, "u", self.copies, lane_of, "unroll"),
+                *work.results(var(name, work.dtype), index),
+            ]
+            return only_if(inside, body)
+
+        return self._tile_loops(one)

@@ -1,0 +1,120 @@
+"""The wide form: a few rows times a matrix that lies along its columns; bound by its reading.
+
+    parallel for t                              a range of columns, and a chunk of the sum
+      for k0                                    a few rows of the matrix at a time
+        vector j { y[i, j] += Σ_u row[i, k0 + u] · column[k0 + u, j] }
+      vector j: write
+
+The sums of a task stay in the first cache; every row of the matrix is read once, front to back.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
+from lamina.backend.schedule.policies.contract_nest import Work, over, parallel
+from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part
+from lamina.backend.schedule.schedule import Task
+
+MOST_ROWS = 4
+DEPTH = 8  # rows of the matrix read together
+LEAST_COLUMNS = 16  # vectors in a task
+LEAST_DEPTH = 256  # k that is worth a chunk
+
+
+class Wide:
+    """One contraction in the wide form."""
+
+    def __init__(self, work: Work):
+        self.work = work
+        self.batch, self.m, self.n, self.k = work.axes.sizes
+        cores = work.target.cores
+        element_bytes = work.target.vector_bytes // work.lanes
+        room = work.target.caches.l1d_bytes // 4 // (element_bytes * self.m)
+        enough = max(self.batch * self.n * self.k // TASK_CYCLES, 1)
+        wanted = math.ceil(min(2 * cores, enough) / self.batch)
+        least = LEAST_COLUMNS * work.lanes
+        self.columns = even_part(self.n, max(min(room, self.n // wanted), least), work.lanes)
+        parts = math.ceil(self.n / self.columns)
+        self.chunks = max(1, min(math.ceil(min(wanted, cores) / parts), self.k // LEAST_DEPTH))
+        self.depth = even_part(self.k, math.ceil(self.k / self.chunks), DEPTH)
+        self.chunks = math.ceil(self.k / self.depth)
+
+    def task(self) -> Task:
+        """The kernel; with several chunks it writes partial results."""
+        work, s = self.work, self.work.s
+        parts = math.ceil(self.n / self.columns)
+        work.chunks = self.chunks
+
+        def one(t: Expr) -> list[Stmt]:
+            c, b, j = s.delinearize(t, (self.chunks, self.batch, parts))
+            work.chunk = c
+            return self._task(c, b, s.multiply(j, self.columns))
+
+        count = self.chunks * self.batch * parts
+        body = parallel(s, "t", count, one)
+        per_task = self.m * self.n * self.k * self.batch / work.lanes / count
+        nest = Nest("contract_wide", work.parameters(), body, work.checks)
+        return Task(nest, max(1, math.ceil(TASK_CYCLES / 4 / max(per_task, 1.0))))
+
+    def _task(self, c: Expr, b: Expr, n0: Expr) -> list[Stmt]:
+        work, s = self.work, self.work.s
+        self.at_batch = work.axes.split(s, work.axes.batch, b)
+        self.n0 = n0
+        self.count = s.minimum(s.subtract(self.n, n0), self.columns)
+        first = s.multiply(c, self.depth)
+        last = s.minimum(s.add(first, self.depth), self.k)
+        whole = s.add(first, s.multiply(s.floor_divide(s.subtract(last, first), DEPTH), DEPTH))
+        return [
+            Alloc("y", work.dtype, self.m * self.columns),
+            *self._clear(),
+            over(s, "k0", whole, lambda k0: self._rows(k0, DEPTH), start=first, step=DEPTH),
+            over(s, "k0", last, lambda k0: self._rows(k0, 1), start=whole),
+            *self._write(),
+        ]
+
+    def _y(self, i: int, j: Expr) -> Expr:
+        return self.work.s.add(i * self.columns, j)
+
+    def _clear(self) -> list[Stmt]:
+        s = self.work.s
+
+        def one(j: Expr) -> list[Stmt]:
+            return [s.store("y", self._y(i, j), self.work.zero()) for i in range(self.m)]
+
+        return [over(s, "j", self.count, one, "vector")]
+
+    def _rows(self, k0: Expr, depth: int) -> list[Stmt]:
+        """Adds `depth` rows of the matrix to the sums."""
+        work, s, axes = self.work, self.work.s, self.work.axes
+
+        def one(j: Expr) -> list[Stmt]:
+            work.pull.forget()
+            n = axes.split(s, axes.n, s.add(self.n0, j))
+            totals = [s.load("y", self._y(i, j), work.dtype) for i in range(self.m)]
+            for u in range(depth):
+                summed = axes.split(s, axes.k, s.add(k0, u))
+                column = work.reader.column(self.at_batch, n, summed)
+                for i in range(self.m):
+                    m = axes.split(s, axes.m, s.constant(i))
+                    row = work.reader.row(self.at_batch, m, summed)
+                    totals[i] = work.multiply_add(row, column, totals[i])
+            writes = [s.store("y", self._y(i, j), total) for i, total in enumerate(totals)]
+            return [*work.checked(), *writes]
+
+        return [over(s, "j", self.count, one, "vector")]
+
+    def _write(self) -> list[Stmt]:
+        work, s, axes = self.work, self.work.s, self.work.axes
+        found: list[Stmt] = []
+        for i in range(self.m):
+            m = axes.split(s, axes.m, s.constant(i))
+
+            def one(j: Expr, i: int = i, m: dict[str, Expr] = m) -> list[Stmt]:
+                n = axes.split(s, axes.n, s.add(self.n0, j))
+                total = s.load("y", self._y(i, j), work.dtype)
+                return work.results(total, work.reader.result(self.at_batch, m, n))
+
+            found.append(over(s, "j", self.count, one, "vector"))
+        return found

@@ -1,0 +1,3 @@
+"""Floor 11: the `lamina` command."""
+
+from lamina.cli.main import main as main

@@ -1,0 +1,30 @@
+"""`lamina info`: the machine, the target and the caches."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from lamina.backend.targets import select
+from lamina.base import config
+from lamina.base.text import quantity
+from lamina.runtime import num_threads, topology
+
+
+def add_command(commands: Any) -> None:
+    """Add `info` to the command line."""
+    command = commands.add_parser("info", help="show the machine as Lamina sees it")
+    command.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print a line a fact."""
+    target = select()
+    machine = topology()
+    caches = target.caches
+    print(f"processor  {machine['model']} ({machine['architecture']}), {num_threads()} threads")
+    print(f"target     {target.name}: {target.vector_bytes * 8}-bit vectors")
+    sizes = (caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes)
+    print("caches     " + ", ".join(quantity(size, "B") for size in sizes))
+    print(f"kernels    {config.cache_dir() or 'not kept on disk'}")
+    return 0

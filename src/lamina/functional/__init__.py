@@ -1,0 +1,34 @@
+"""Functions written only with ops: activations, linear maps, pooling, normalisation, losses.
+
+No derivative or lowering rules here, ever: both follow from the ops.
+"""
+
+from lamina.functional.activations import elu as elu
+from lamina.functional.activations import gelu as gelu
+from lamina.functional.activations import hardtanh as hardtanh
+from lamina.functional.activations import leaky_relu as leaky_relu
+from lamina.functional.activations import log_softmax as log_softmax
+from lamina.functional.activations import logsumexp as logsumexp
+from lamina.functional.activations import relu as relu
+from lamina.functional.activations import sigmoid as sigmoid
+from lamina.functional.activations import silu as silu
+from lamina.functional.activations import softmax as softmax
+from lamina.functional.activations import softplus as softplus
+from lamina.functional.dropout import dropout as dropout
+from lamina.functional.linear import conv2d as conv2d
+from lamina.functional.linear import linear as linear
+from lamina.functional.losses import (
+    binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
+)
+from lamina.functional.losses import cross_entropy as cross_entropy
+from lamina.functional.losses import l1_loss as l1_loss
+from lamina.functional.losses import mse_loss as mse_loss
+from lamina.functional.losses import nll_loss as nll_loss
+from lamina.functional.normalization import batch_norm as batch_norm
+from lamina.functional.normalization import batch_statistics as batch_statistics
+from lamina.functional.normalization import layer_norm as layer_norm
+from lamina.functional.normalization import rms_norm as rms_norm
+from lamina.functional.pooling import avg_pool2d as avg_pool2d
+from lamina.functional.pooling import max_pool2d as max_pool2d
+from lamina.tensor.api import one_hot as one_hot
+from lamina.tensor.api import tanh as tanh

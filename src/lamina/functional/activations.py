@@ -1,0 +1,138 @@
+"""Functions between layers: softmax, relu, gelu and their family."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from lamina.tensor import Tensor
+from lamina.tensor.api import (
+    asarray,
+    erf,
+    exp,
+    log,
+    log1p,
+    max,
+    maximum,
+    stop_gradient,
+    sum,
+    tanh,
+    where,
+)
+
+
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """exp(x - m) / sum(exp(x - m)) along `axis`, where m = max(x).
+
+    Shapes: `x: [*A] -> [*A]`
+
+    Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
+    """
+    x = asarray(x)
+    shifted = exp(x - _steady_max(x, axis))
+    return shifted / sum(shifted, axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """x - m - log(sum(exp(x - m))) along `axis`, where m = max(x).
+
+    Shapes: `x: [*A] -> [*A]`
+
+    Source: as softmax, in logarithms.
+    """
+    x = asarray(x)
+    shifted = x - _steady_max(x, axis)
+    return shifted - log(sum(exp(shifted), axis=axis, keepdims=True))
+
+
+def logsumexp(x: Any, axis: int = -1, *, keepdims: bool = False) -> Tensor:
+    """m + log(sum(exp(x - m))) along `axis`, where m = max(x).
+
+    Shapes: `x: [*A, N, *B] -> [*A, *B]`
+
+    Source: Blanchard, Higham and Higham 2021, "Accurately computing the log-sum-exp".
+    """
+    x = asarray(x)
+    m = _steady_max(x, axis)
+    result = m + log(sum(exp(x - m), axis=axis, keepdims=True))
+    return result if keepdims else result.squeeze(axis)  # type: ignore[attr-defined]
+
+
+def _steady_max(x: Tensor, axis: int) -> Tensor:
+    """The maximum, as a constant shift; 0 where it is infinite, so that inf - inf does not occur."""
+    m = max(x, axis=axis, keepdims=True)
+    return stop_gradient(where(abs(m) < math.inf, m, 0.0))
+
+
+def relu(x: Any) -> Tensor:
+    """max(x, 0).  Shapes: `[*A] -> [*A]`.
+
+    Source: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
+    """
+    x = asarray(x)
+    return where(x > 0, x, 0)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
+    """x where x > 0, else negative_slope * x.  Shapes: `[*A] -> [*A]`.
+
+    Source: Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models".
+    """
+    x = asarray(x)
+    return where(x > 0, x, x * negative_slope)
+
+
+def gelu(x: Any, approximate: str = "none") -> Tensor:
+    """x * Phi(x) = x * (1 + erf(x / sqrt(2))) / 2.  Shapes: `[*A] -> [*A]`.
+
+    Args:
+        x: the input.
+        approximate: "none", or "tanh" for x * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) / 2.
+
+    Source: Hendrycks and Gimpel 2016, "Gaussian error linear units".
+    """
+    x = asarray(x)
+    if approximate == "tanh":
+        inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))
+        return 0.5 * x * (1.0 + tanh(inner))
+    return 0.5 * x * (1.0 + erf(x * math.sqrt(0.5)))
+
+
+def sigmoid(x: Any) -> Tensor:
+    """1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which does not overflow.  Shapes: `[*A] -> [*A]`.
+
+    Source: Verhulst 1845 for the logistic function.
+    """
+    return 0.5 + 0.5 * tanh(0.5 * asarray(x))
+
+
+def silu(x: Any) -> Tensor:
+    """x * sigmoid(x).  Shapes: `[*A] -> [*A]`.
+
+    Source: Elfwing, Uchibe and Doya 2017, "Sigmoid-weighted linear units".
+    """
+    x = asarray(x)
+    return x * sigmoid(x)
+
+
+def softplus(x: Any) -> Tensor:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).  Shapes: `[*A] -> [*A]`.
+
+    Source: Dugas et al. 2000, "Incorporating second-order functional knowledge".
+    """
+    x = asarray(x)
+    return where(x > 0, x, 0) + log1p(exp(where(x > 0, -x, x)))
+
+
+def elu(x: Any, alpha: float = 1.0) -> Tensor:
+    """x where x > 0, else alpha * (exp(x) - 1).  Shapes: `[*A] -> [*A]`.
+
+    Source: Clevert, Unterthiner and Hochreiter 2015, "Fast and accurate deep network learning".
+    """
+    x = asarray(x)
+    return where(x > 0, x, alpha * (exp(where(x > 0, 0.0, x)) - 1.0))
+
+
+def hardtanh(x: Any, low: float = -1.0, high: float = 1.0) -> Tensor:
+    """x clipped to [low, high].  Shapes: `[*A] -> [*A]`.  Source: Collobert 2004."""
+    return maximum(asarray(x), low).minimum(high)  # type: ignore[attr-defined]
