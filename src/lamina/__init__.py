@@ -3,9 +3,9 @@
     import lamina as lm
 
 The names here are those of the Python array API standard (2024.12), the transforms of functions
-(`jit`, `grad`, `vmap`, ...) and the rooms `random`, `functional` and `tree`. Importing this does not
-load the compiler; the first program that is compiled does. Rooms above `functional` (`nn`, `optim`,
-...) are imported when their name is first used.
+(`jit`, `grad`, `vmap`, ...) and the rooms `random`, `functional` and `tree`. Importing this does
+not load the compiler; the first program that is compiled does. Rooms above `functional` (`nn`,
+`optim`, ...) are imported when their name is first used.
 """
 
 from __future__ import annotations
@@ -16,20 +16,6 @@ from typing import Any
 
 from lamina import functional as functional
 from lamina.base import trees as tree
-from lamina.base.dtypes import DType as DType
-from lamina.base.dtypes import bfloat16 as bfloat16
-from lamina.base.dtypes import bool_ as bool
-from lamina.base.dtypes import float16 as float16
-from lamina.base.dtypes import float32 as float32
-from lamina.base.dtypes import float64 as float64
-from lamina.base.dtypes import int8 as int8
-from lamina.base.dtypes import int16 as int16
-from lamina.base.dtypes import int32 as int32
-from lamina.base.dtypes import int64 as int64
-from lamina.base.dtypes import uint8 as uint8
-from lamina.base.dtypes import uint16 as uint16
-from lamina.base.dtypes import uint32 as uint32
-from lamina.base.dtypes import uint64 as uint64
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import ImmutableError as ImmutableError
@@ -41,7 +27,7 @@ from lamina.base.errors import UsageError as UsageError
 from lamina.tensor import random as random
 from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
 
-bool_ = bool
+bool = bool_  # noqa: F405
 e = _math.e
 inf = _math.inf
 nan = _math.nan

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,38 +72,29 @@ def batch_statistics(x: Any) -> tuple[Tensor, Tensor]:
 
 def batch_norm(
     x: Any,
-    running_mean: Any,
-    running_var: Any,
+    centre: Any,
+    variance: Any,
     weight: Any = None,
     bias: Any = None,
-    training: bool = False,
-    momentum: float = 0.1,
     eps: float = 1e-5,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """(x - mean) / sqrt(var + eps) * weight + bias for each channel.
+) -> Tensor:
+    """(x - centre) / sqrt(variance + eps) * weight + bias for each channel.
 
-    In training mean and var are those of the batch, and the running ones move towards them by
-    `momentum` (the variance divided by n - 1); otherwise they are the running ones.
+    Args:
+        x: activations.
+        centre: mean of each channel, of the batch (`batch_statistics`) or a running one.
+        variance: likewise.
+        weight: scale of each channel.
+        bias: shift of each channel.
+        eps: keeps the root away from 0.
 
-    Returns:
-        (y, running_mean, running_var): the statistics to keep for the next call.
+    Shapes: `x: [N, C, *S], others: [C] -> [N, C, *S]`
 
-    Shapes: `x: [N, C, *S], others: [C] -> [N, C, *S], [C], [C]`
-
-    Source: Ioffe and Szegedy 2015, "Batch normalization"; PyTorch for the running statistics.
+    Source: Ioffe and Szegedy 2015, "Batch normalization".
     """
     x = asarray(x)
-    axes = _channel_axes(x)
-    running_mean, running_var = asarray(running_mean), asarray(running_var)
-    spread = (x.shape[1], *[1] * (x.ndim - 2))
-    centre, variance = batch_statistics(x) if training else (running_mean, running_var)
-    if training:
-        count = math.prod(x.shape[a] for a in axes)
-        unbiased = variance * (count / max(count - 1, 1))
-        running_mean = running_mean + momentum * (centre - running_mean)
-        running_var = running_var + momentum * (unbiased - running_var)
-    scale = rsqrt(variance + eps)
+    spread = (x.shape[1], *[1] * (len(_channel_axes(x)) - 1))
+    scale = rsqrt(asarray(variance) + eps)
     scale = scale if weight is None else scale * weight
     y = (x - reshape(centre, spread)) * reshape(scale, spread)
-    y = y if bias is None else y + reshape(asarray(bias), spread)
-    return y, running_mean, running_var
+    return y if bias is None else y + reshape(bias, spread)

@@ -1,5 +1,21 @@
 """The names that `import lamina as lm` gives, in one list."""
 
+from lamina.base.dtypes import (
+    DType,
+    bfloat16,
+    bool_,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
 from lamina.tensor import methods as _methods  # noqa: F401  gives Tensor its operators
 from lamina.tensor.batching import (
     vmap,
@@ -159,6 +175,20 @@ from lamina.tensor.tensor import (
 )
 
 __all__ = [
+    "DType",
+    "bool_",
+    "bfloat16",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
     "Tensor",
     "abs",
     "acos",

@@ -14,30 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from lamina.runtime import register_leaf
-from lamina.runtime import register_node as register_native_node
+from lamina.runtime import flatten, register_leaf
+from lamina.runtime import register_node as register_node
 from lamina.tensor.tensor import Tensor
-
-_nodes: list[type] = []
-
-
-def register_node(cls: type) -> type:
-    """Make instances of `cls` and its subclasses containers of tensors; usable as a decorator."""
-    _nodes.append(cls)
-    _is_node.clear()
-    register_native_node(cls)
-    return cls
-
 
 _is_node: dict[type, bool] = {}
 
 
 def is_node(obj: Any) -> bool:
-    """Whether `obj` is an instance of a registered class."""
+    """Whether `obj` is an instance of a class that `register_node` made a container."""
     kind = type(obj)
     known = _is_node.get(kind)
     if known is None:
-        known = _is_node[kind] = any(issubclass(kind, cls) for cls in _nodes)
+        plain = obj is None or isinstance(obj, Tensor | str | int | float | dict | list | tuple)
+        known = _is_node[kind] = not plain and flatten(obj).key[:1] == b"N"
     return known
 
 

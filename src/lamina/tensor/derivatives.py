@@ -1,8 +1,9 @@
 """Derivatives of functions over the user's own objects: `grad`, `value_and_grad`, `vjp`, `jvp`.
 
-Each differentiable tensor in the chosen arguments is replaced by a copy of its own (`Identity`), the
-function runs on the objects it knows, and the record of what it did is walked backwards or forwards.
-Because the record is ordinary values, derivatives nest in any order with each other, `vmap` and `jit`.
+Each differentiable tensor in the chosen arguments is replaced by a copy of its own (`Identity`),
+the function runs on the objects it knows, and the record of what it did is walked backwards or
+forwards. The record is ordinary values, so derivatives nest in any order with each other, `vmap`
+and `jit`. A class says by `__trainable__(name)` which of its attributes are parameters.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class _Variables:
         return [t._value for t in self.copies]
 
     def tree(self, index: int, found: Sequence[Any]) -> Any:
-        """An object like argument `index` with `found` in place of the variables, None elsewhere."""
+        """An object like argument `index`, `found` in place of its variables and None elsewhere."""
         return self._tree(self.originals[index], (index,), None, found)
 
     def _tree(self, obj: Any, path: tuple[Any, ...], node: Any, found: Sequence[Any]) -> Any:
@@ -100,8 +101,8 @@ class _Variables:
 
 
 def _is_trainable(node: Any, path: tuple[Any, ...]) -> bool:
-    asked = getattr(node, "__trainable__", None)
-    return True if asked is None else bool(asked(path))
+    asked = getattr(type(node), "__trainable__", None)
+    return True if asked is None or not path else bool(asked(node, path[0]))
 
 
 def _positions(argnums: int | Sequence[int], count: int) -> list[int]:
@@ -185,7 +186,9 @@ def value_and_grad(
 
 def _wrapped(values: Sequence[Value | None], like: Sequence[Tensor]) -> list[Tensor]:
     """Tensors of the values; zeros for None."""
-    eager.bind([v for v in values if v is not None] or [like[0]._value]) if like else None
+    made = [v for v in values if v is not None]
+    if made:
+        eager.bind(made)
     return [zeros_like(x) if v is None else wrap(v) for v, x in zip(values, like, strict=True)]
 
 

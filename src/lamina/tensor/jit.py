@@ -18,7 +18,7 @@ from lamina.base.errors import UsageError
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
-from lamina.tensor.traced import Traced, input_buffers
+from lamina.tensor.traced import Traced
 
 
 class Jitted:
@@ -129,9 +129,9 @@ def jit(
     """`f` as one compiled program for each signature of its arguments.
 
     Tensors, NumPy arrays and Python numbers in the arguments are inputs of the program; strings,
-    None and other objects are part of the signature, as are numbers inside modules. The function may
-    assign tensors to attributes and entries of its arguments: the old ones go in and the new ones are
-    written back. Inside `jit`, `grad` and `vmap` it is part of the outer program.
+    None and other objects are part of the signature, as are numbers inside modules. The function
+    may assign tensors to attributes and entries of its arguments: the old ones go in and the new
+    ones are written back. Inside `jit`, `grad` and `vmap` it is part of the outer program.
 
     Args:
         f: the function; without it, `jit(...)` is a decorator with options.
@@ -153,6 +153,3 @@ def jit(
     if f is None:
         return lambda g: Jitted(g, names, donate)
     return Jitted(f, names, donate)
-
-
-__all__ = ["Jitted", "Traced", "input_buffers", "jit"]

@@ -311,25 +311,42 @@ class _Recipe:
         return found
 
     def _assigned(self, place: Place, assigned: list[tuple[Any, Any]], removed: list[Any]) -> None:
+        if not place.path and isinstance(place.held, list):
+            return  # the list of arguments itself
         for key in reversed(removed):
             self.structure.append(Removal(place.path, key))
         for key, new in assigned:
-            template = self._template(new)
-            old = _get(place.installed, key)
-            index = self._index.get(id(old)) if isinstance(old, Tensor) else None
-            writable = not (place.path == () and isinstance(place.held, list))
-            if index is not None and writable and type(template) in (Output, Leaf):
-                places = [i for i, t in enumerate(self.placeholders) if t is old]
-                self._update(place, key, places, template)
-            elif writable:
-                self.structure.append(Assignment(place.path, key, template))
+            updates = self._leaf_updates(_get(place.installed, key), new)
+            if updates is None:
+                self.structure.append(Assignment(place.path, key, self._template(new)))
+            else:
+                self.updates += updates
 
-    def _update(self, place: Place, key: Any, places: list[int], template: Any) -> None:
-        """Through the flattened call when the leaf is there once; else by its path."""
-        if len(places) == 1:
-            self.updates.append((places[0], template))
-        else:
-            self.structure.append(Assignment(place.path, key, template))
+    def _leaf_updates(self, old: Any, new: Any) -> list[tuple[int, Any]] | None:
+        """`new` in place of `old` as new leaves, if both have one structure.
+
+        A fresh dict or list in place of one with the same keys is written into the old one.
+        """
+        if isinstance(old, Tensor) and isinstance(new, Tensor):
+            places = [i for i, t in enumerate(self.placeholders) if t is old]
+            template = self._tensor(new)
+            if len(places) == 1 and type(template) in (Output, Leaf):
+                return [(places[0], template)]
+            return None
+        place = self.substitution.place_of(old)
+        same = type(old) is type(new) and isinstance(old, dict | list)
+        if place is None or not same or self.substitution.place_of(new) is not None:
+            return [] if old is new and contents(old) is None else None
+        before, after = list(entries(place.installed)), list(entries(new))
+        if [k for k, _ in before] != [k for k, _ in after]:
+            return None
+        found: list[tuple[int, Any]] = []
+        for (_, a), (_, b) in zip(before, after, strict=True):
+            part = [] if a is b else self._leaf_updates(a, b)
+            if part is None:
+                return None
+            found += part
+        return found
 
     def _finish(self, state: dict[str, Tensor], after: dict[str, Any]) -> None:
         changed = {n: t for n, t in state.items() if after[n] is not t}
@@ -380,7 +397,8 @@ def _captured(values: list[Value]) -> list[Value]:
     What follows from such data alone is computed now, once, rather than at every call.
     """
     order = topological(values, stop=_has_data)
-    eager.bind(values) if values else None
+    if values:
+        eager.bind(values)
     from_data: set[int] = set()
     frontier: dict[int, Value] = {}
     for v in order:

@@ -31,6 +31,7 @@ class Dot:
     def __init__(self, work: Work):
         self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
+        self.plain = True
         self.outer, self.run = self._find_run()
         self.outer_size = work.axes.extent(self.outer)
         self.mr, self.nr = self._fit_tile()
