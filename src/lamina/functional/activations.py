@@ -26,7 +26,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
 
     Shapes: `x: [*A] -> [*A]`
 
-    Source: Bridle 1990, "Probabilistic interpretation of feedforward classification network outputs".
+    Source: Bridle 1990, "Probabilistic interpretation of feedforward classification outputs".
     """
     x = asarray(x)
     shifted = exp(x - _steady_max(x, axis))
@@ -59,7 +59,7 @@ def logsumexp(x: Any, axis: int = -1, *, keepdims: bool = False) -> Tensor:
 
 
 def _steady_max(x: Tensor, axis: int) -> Tensor:
-    """The maximum, as a constant shift; 0 where it is infinite, so that inf - inf does not occur."""
+    """The maximum, as a constant shift; 0 where it is infinite, against inf - inf."""
     m = max(x, axis=axis, keepdims=True)
     return stop_gradient(where(abs(m) < math.inf, m, 0.0))
 
@@ -76,7 +76,7 @@ def relu(x: Any) -> Tensor:
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
     """x where x > 0, else negative_slope * x.  Shapes: `[*A] -> [*A]`.
 
-    Source: Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve neural network acoustic models".
+    Source: Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve acoustic models".
     """
     x = asarray(x)
     return where(x > 0, x, x * negative_slope)
@@ -99,7 +99,7 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
 
 
 def sigmoid(x: Any) -> Tensor:
-    """1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2, which does not overflow.  Shapes: `[*A] -> [*A]`.
+    """1 / (1 + exp(-x)), as (1 + tanh(x / 2)) / 2: no overflow.  Shapes: `[*A] -> [*A]`.
 
     Source: Verhulst 1845 for the logistic function.
     """

@@ -22,7 +22,7 @@ def dropout(
 
     Shapes: `[*A] -> [*A]`
 
-    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    Source: Srivastava et al. 2014, "Dropout: a simple way to prevent overfitting".
     """
     x = asarray(x)
     if not 0.0 <= p <= 1.0:

@@ -83,7 +83,7 @@ def conv2d(
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
-    """y[n, o, i, j] = bias[o] + sum over c, h, w of weight[o, c, h, w] * x[n, c, i*s + h*d, j*s + w*d].
+    """y[n,o,i,j] = bias[o] + sum over c, h, w of weight[o,c,h,w] * x[n, c, i s + h d, j s + w d].
 
     Args:
         x: images, zero-padded by `padding`.

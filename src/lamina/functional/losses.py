@@ -49,7 +49,7 @@ def cross_entropy(
         label_smoothing: the share of the target spread evenly over all classes.
         ignore_index: a class number whose examples count nothing.
 
-    Shapes: `logits: [N, C, *S] or [C], target: [N, *S] or [] (classes), or as logits -> [], or [N, *S]`
+    Shapes: `logits: [N, C, *S] or [C], target: [N, *S] or [] (or as logits) -> [], or [N, *S]`
 
     Source: PyTorch, `nn.functional.cross_entropy`.
     """

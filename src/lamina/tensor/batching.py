@@ -113,7 +113,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     Args:
         f: a function of one example.
         in_axes: the example axis of each positional argument, None for a shared one; one number
-            for all. Every tensor inside a mapped argument has the axis. Keyword arguments are shared.
+            for all. Every tensor inside a mapped argument has the axis. Keywords are shared.
         out_axes: where the example axis goes in each result; one number for all.
 
     Returns:

@@ -1,8 +1,8 @@
 """Eager evaluation: tensor operations are recorded and computed together when somebody looks.
 
-A recorded value carries a `Binding` in `Value.data`. To force a value is to take the cone of pending
-values above data, make one graph of it, look its structure up among the programs compiled so far, and
-run. Every pending value that still has a living Tensor is an output of that program, so nothing is
+A recorded value carries a `Binding` in `Value.data`. To force a value is to take the cone of
+pending values above data, make one graph of it, look its structure up among the programs compiled
+so far, and run. Every pending value that still has a living Tensor is an output of that program, so nothing is
 computed twice and what nobody holds stays inside the fused kernels.
 
 Outside transforms a forced value forgets its operands, so history is freed. While a `grad` or `jvp`
@@ -97,7 +97,7 @@ def _derived(operands: Iterable[Value]) -> Binding:
 
 
 def bind(values: Sequence[Value]) -> Binding:
-    """Give a Binding to every value below `values` that a transform made; the Binding of the last."""
+    """Give every value below `values` that a transform made a Binding; that of the last."""
     for v in topological(values, stop=lambda v: v.data is not None):
         if v.data is None:
             v.data = _derived(v.operands)

@@ -1,4 +1,4 @@
-"""The one place that knows how a graph is run: compiled for this machine, or by the NumPy reference.
+"""The one place that knows how a graph is run: compiled for this machine, or by the reference.
 
 `LAMINA_TARGET=reference` chooses the reference; `use` chooses for this process. A back end gives
 `compile(graph) -> Program`; a program runs on runtime buffers, whose elements `array` shows to NumPy

@@ -1,8 +1,8 @@
 """Random numbers: counter-based, so one stream eager, jitted, batched and sharded.
 
-A key is two uint32 words. A `Generator` holds a key and counts its draws; each draw folds the count
-into the key. The default generator serves every function that is given no key; inside `jit` its state
-is an input of the program, inside `vmap` each example has a key of its own.
+A key is two uint32 words. A `Generator` holds a key and counts its draws; each draw folds the
+count into the key. The default generator serves every function that is given no key; inside `jit`
+its state is an input of the program, inside `vmap` each example has a key of its own.
 
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3" (Threefry-2x32-20).
 """

@@ -167,10 +167,8 @@ def test_casts_to_integers_saturate() -> None:
 
 
 def test_half_precision_sums_are_rounded_once() -> None:
-    x = np.full(4096, 1.0, np.float16)
-    graph = trace(lambda v: ops.sum(v, -1), TensorType(ops.constant(0, float32).dtype, (4096,)))
-    assert evaluate(graph, x.astype(np.float32))[0] == 4096
-    assert ops.Sum((-1,)).reference(x) == 4096  # adding in f16 would stop at 2048
+    """Adding ones in f16 would stop at 2048."""
+    assert ops.Sum((-1,)).reference(np.ones(4096, np.float16)) == 4096
 
 
 def test_reduction_identities() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.backend.nest.nodes import Apply, Const, Expr
 
-_INTEGER: dict[str, Callable[..., int | bool]] = {
+_INTEGER: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,

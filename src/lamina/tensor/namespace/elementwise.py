@@ -73,17 +73,17 @@ def pow(x: Any, y: Any, /) -> Tensor:
 
 
 def maximum(x: Any, y: Any, /) -> Tensor:
-    """the larger of x and y; NaN wins, element by element."""
+    """The larger of x and y; NaN wins, element by element."""
     return _binary(ops.Maximum(), x, y)
 
 
 def minimum(x: Any, y: Any, /) -> Tensor:
-    """the smaller of x and y; NaN wins, element by element."""
+    """The smaller of x and y; NaN wins, element by element."""
     return _binary(ops.Minimum(), x, y)
 
 
 def atan2(x: Any, y: Any, /) -> Tensor:
-    """the angle of the point (y, x): atan2(x, y) = arctan(x / y) in the right quadrant, element by element."""
+    """arctan(x / y) in the right quadrant: the angle of the point (y, x), element by element."""
     return _binary(ops.Atan2(), x, y, floating=True)
 
 
@@ -193,7 +193,7 @@ def tanh(x: Any, /) -> Tensor:
 
 
 def erf(x: Any, /) -> Tensor:
-    """2 / sqrt(pi) * integral of exp(-t * t) from 0 to x for each element; integers become float32."""
+    """2 / sqrt(pi) * integral of exp(-t * t) from 0 to x; integers become float32."""
     return _floating(ops.Erf(), x)
 
 

@@ -5,6 +5,7 @@ Source for all: Python array API 2024.12, "Manipulation functions", unless said 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -203,7 +204,7 @@ def split(x: Any, parts: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
     else:
         cuts = [min(max(c + size if c < 0 else c, 0), size) for c in parts]
     edges = [0, *cuts, size]
-    return [take_range(x, place, a, max(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+    return [take_range(x, place, a, max(a, b)) for a, b in itertools.pairwise(edges)]
 
 
 def flip(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -259,12 +260,14 @@ def repeat(x: Any, repeats: int, /, *, axis: int | None = None) -> Tensor:
 
 
 def pad(x: Any, widths: int | Sequence[Any], *, value: bool | int | float = 0) -> Tensor:
-    """`x` with `widths[i] = (before, after)` more elements of `value` along each axis. Source: NumPy.
+    """`x` with `widths[i] = (before, after)` more elements of `value` along each axis.
 
     Args:
         x: the tensor.
         widths: one number for all sides, one pair for all axes, or a pair for each axis.
         value: the new elements.
+
+    Source: NumPy.
     """
     x = asarray(x)
     low, high = _pad_widths(widths, x.ndim)

@@ -106,7 +106,7 @@ def _wide(x: Any) -> Tensor:
 
 
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """The mean over the given axes, or all. Integers become float32; half precision sums in float32."""
+    """The mean over the given axes, or all. Integers and half precision are summed in float32."""
     given, wide = asarray(x), _wide(x)
     count = _count(wide, _axes("mean", axis, wide.ndim))
     total = _reduce(Sum, "mean", wide, axis, keepdims)

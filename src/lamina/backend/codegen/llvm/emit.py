@@ -151,6 +151,7 @@ class KernelEmitter:
             raise VerifyError("a parallel loop has a step", [f"step {loop.step} of {loop.var}"])
         begin, end = Lane("%begin", "i64"), Lane("%end", "i64")
         writes = self._survey(loop, loop.body).writes
+        self._bound(loop)
         with self.w.loop(begin, end, 1, writes) as variable, self.x.scoped():
             self.x.env[loop.var] = variable
             self.body(loop.body)
@@ -173,6 +174,8 @@ class KernelEmitter:
                 value = self.x.value(s.value)
                 index = s.value.dtype == "i64" and not self.x.reads(s.value)
                 self.x.env[s.name] = LetValue(value, s.value) if index else value
+                if s.value.dtype == "i64":
+                    self.x.bound(s.name, *self.x.affine.range_of(s.value))
             case Store():
                 self._store(s)
             case Accumulator():
@@ -286,12 +289,17 @@ class KernelEmitter:
 
     def _bounds(self, s: For) -> tuple[Lane, Lane, int | None]:
         """Start, stop and, when known, the number of iterations."""
+        self._bound(s)
         start, stop = self.x.value(s.start), self.x.value(s.stop)
         span = self.x.offset(s.stop)
         span.add(self.x.offset(s.start), -1)
         if not span.scalars and span.is_uniform:
             return start, stop, max(-(-span.constant // s.step), 0)
         return start, stop, None
+
+    def _bound(self, s: For) -> None:
+        first, last = self.x.affine.range_of(s.start)[0], self.x.affine.range_of(s.stop)[1] - 1
+        self.x.bound(s.var, first, max(first, last))
 
     def _unroll(self, s: For) -> None:
         start, _, count = self._bounds(s)

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lamina.backend.nest.affine import Affine
 from lamina.backend.nest.nodes import Apply, Const, Expr, Load, Var
 from lamina.base.errors import VerifyError
 
 from .accumulators import Accumulators
-from .integers import fold
+from .integers import fold, narrow_divide
 from .lanes import Lane, Lanes
 from .memory import Buffer, Memory, Offset, VectorVariable
 
@@ -76,7 +77,15 @@ class Expressions:
         self.buffers: dict[str, Buffer] = {}
         self.frame = Frame()
         self.known: dict[int, Lane] = {}  # of nodes computed in this body or one around it
+        self.affine = Affine({})
         self._reads: dict[int, frozenset[str]] = {}
+
+    def bound(self, name: str, low: int, high: int) -> None:
+        """Says that the index `name` lies in low..high, both inclusive, until said otherwise."""
+        ranges = self.affine.ranges
+        if ranges.get(name, (low, high)) != (low, high):
+            self.affine = Affine(dict(ranges))
+        self.affine.ranges[name] = low, high
 
     @contextmanager
     def scoped(self, **frame: Any) -> Iterator[None]:
@@ -157,6 +166,8 @@ class Expressions:
         args = [self.value(a) for a in e.args]
         op = e.op.rstrip("_")
         folded = fold(self.s, op, args, e.dtype)
+        if folded is None and op in ("floor_divide", "remainder") and e.dtype == "i64":
+            folded = narrow_divide(self.s, op, *args, self.affine.range_of(e.args[0]))
         return folded if folded is not None else self.s.apply(op, args, e.dtype)
 
     def offset(self, e: Expr) -> Offset:

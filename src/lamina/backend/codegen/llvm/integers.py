@@ -1,4 +1,4 @@
-"""Index arithmetic at compile time: constants folded, divisions by powers of two as shifts."""
+"""Index arithmetic made cheap: constants folded, divisions as shifts or in 32 bits."""
 
 from __future__ import annotations
 
@@ -50,3 +50,23 @@ def _divide_by_power(s: Lanes, op: str, x: Lane, divisor: Lane) -> Lane | None:
     if op == "remainder":
         return s.and_(x, s.constant(size - 1, "i64", x.width))
     return s.ashr(x, size.bit_length() - 1)
+
+
+def narrow_divide(
+    s: Lanes, op: str, x: Lane, divisor: Lane, bounds: tuple[int, int]
+) -> Lane | None:
+    """x // n or x % n for a literal n, in 32 bits, if x lies in bounds that allow it.
+
+    There is no vector division, and no wide multiplication of 64-bit lanes to replace it by. Lanes
+    that a tail masks out may go beyond the bounds, so these keep a distance.
+    """
+    fits = bounds[0] >= 0 and bounds[1] < 1 << 30
+    if x.width == 1 or not fits or not divisor.is_literal or divisor.width > 1:
+        return None
+    if not 0 < int(divisor.name) < 1 << 30:
+        return None
+    small = s.convert("trunc", x, "i32")
+    by = s.constant(int(divisor.name), "i32", x.width)
+    instruction = "udiv" if op == "floor_divide" else "urem"
+    result = Lane(s.emit(f"{instruction} {small.typed}, {by.name}"), "i32", x.width)
+    return s.convert("zext", result, "i64")

@@ -72,18 +72,27 @@ class Axes:
 
     @cached_property
     def batch(self) -> Letters:
-        rows, columns, out = self.letters
-        return tuple(c for c in out if c in rows and c in columns)
+        """Letters of both operands, and those that would break up the vectors of the result."""
+        return tuple(c for c in self.letters[2] if c not in self.m and c not in self.n)
 
     @cached_property
     def m(self) -> Letters:
-        rows, columns, out = self.letters
-        return tuple(c for c in out if c in rows and c not in columns)
+        """Letters of the row operand alone."""
+        return self._alone(self.letters[0], self.letters[1])
 
     @cached_property
     def n(self) -> Letters:
-        rows, columns, out = self.letters
-        return tuple(c for c in out if c in columns and c not in rows)
+        """Letters of the column operand alone."""
+        return self._alone(self.letters[1], self.letters[0])
+
+    def _alone(self, own: Letters, other: Letters) -> Letters:
+        """Letters of the result that only one operand has: where they end the result, so many that
+        they are neighbours there."""
+        out = self.letters[2]
+        found = tuple(c for c in out if c in own and c not in other)
+        if not found or found[-1] != out[-1]:
+            return found
+        return tuple(c for i, c in enumerate(out) if set(out[i:]) <= set(found))
 
     @cached_property
     def k(self) -> Letters:

@@ -21,15 +21,18 @@ from lamina.backend.schedule.policies.contract_stage import Part, Stage
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
+    MOST_ROWS,
     TRANSPOSE_CYCLES,
+    WAYS,
     Grid,
+    Tiles,
     fit_grid,
     fit_tiles,
 )
 from lamina.backend.schedule.schedule import Task
 
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
-REUSE = 3  # register tiles that must read an element again before staging it pays
+REUSE = 8  # register tiles that must read an element again before staging it pays
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Tiled:
         self.batch, self.m, self.n, self.k = work.axes.sizes
         self.element_bytes = work.target.vector_bytes // work.lanes
         self.reads = probe(work)
-        self.tiles = fit_tiles(self.m, self.n, self.k, _sized(work.dtype), work.target)
+        self.tiles = self._fit_tiles()
         self.vectors = self.tiles.nr // work.lanes
         self.grid = self._fit_grid()
         self.mc = min(self.tiles.mc, self.grid.task_m)
@@ -101,6 +104,13 @@ class Tiled:
         written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
         staged = rows * grid.columns * self.stage_rows + columns * grid.rows * self.stage_columns
         return self.cycles * padded + staged + written
+
+    def _fit_tiles(self) -> Tiles:
+        work, reads = self.work, self.reads
+        again = self.n // (4 * work.lanes)
+        crowded = reads.row_k.unit and self._crowded(reads.row_m.step) and again < REUSE
+        most_rows = WAYS if crowded else MOST_ROWS
+        return fit_tiles(self.m, self.n, self.k, _sized(work.dtype), work.target, most_rows)
 
     def _fit_grid(self) -> Grid:
         stage = (

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from lamina.backend.targets import Target
 
+MOST_ROWS = 30  # of a register tile
 WAYS = 8  # rows read at one stride that a first-level cache surely keeps apart
 SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cache
 BLOCK_SHARE = 2  # the block of A likewise
@@ -57,14 +58,18 @@ def even_part(extent: int, most: int, multiple: int = 1) -> int:
     return math.ceil(math.ceil(extent / parts) / multiple) * multiple
 
 
-def fit_tiles(m: int, n: int, k: int, dtype: str, target: Target) -> Tiles:
+def fit_tiles(
+    m: int, n: int, k: int, dtype: str, target: Target, most_rows: int = MOST_ROWS
+) -> Tiles:
     """The tiles for sums of an m x k by k x n product in `dtype`.
 
     Args:
         dtype: of the sums.
+        most_rows: fewer where more rows would crowd the first cache.
     """
     lanes = target.lanes(dtype)
-    mr, vectors = min(_register_tiles(target), key=lambda t: _cycles(m, n, *t, lanes, target))
+    shapes = [t for t in _register_tiles(target) if t[0] <= most_rows]
+    mr, vectors = min(shapes, key=lambda t: _cycles(m, n, *t, lanes, target))
     mr = min(mr, m)
     nr = vectors * lanes
     element_bytes = target.vector_bytes // lanes
@@ -79,7 +84,7 @@ def fit_tiles(m: int, n: int, k: int, dtype: str, target: Target) -> Tiles:
 def _register_tiles(target: Target) -> Iterator[tuple[int, int]]:
     """Rows and vectors that fit in the registers with a row of B and an element of A."""
     for vectors in range(1, 7):
-        for rows in range(1, 31):
+        for rows in range(1, MOST_ROWS + 1):
             if rows * vectors + vectors + 1 <= target.vector_registers:
                 yield rows, vectors
 
