@@ -25,7 +25,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from lamina.graph.ir import Graph, Value, apply, placeholder
+from lamina.graph.ir import Graph, Value, apply, emit, inline, placeholder
 from lamina.graph.ir.types import Shape
 from lamina.graph.ops import Contract, Expand, Fusion, Item, Reduction, ScatterAdd, splat_value
 from lamina.graph.passes.pass_ import graph_pass
@@ -59,8 +59,25 @@ class Group:
 
 @graph_pass
 def fuse(graph: Graph) -> Graph:
-    """Group nodes into kernels (see the module's docstring)."""
-    return _Fuser(graph).run()
+    """Group nodes into kernels (see the module's docstring). Fusions that are there are opened."""
+    return _Fuser(_opened(graph)).run()
+
+
+def _opened(graph: Graph) -> Graph:
+    """`graph` with the body of each fusion in its place."""
+    if not any(isinstance(v.op, Fusion) for v in graph.nodes):
+        return graph
+    new: dict[int, Value] = {v.id: v for v in graph.inputs}
+    parts: dict[int, tuple[Value, ...]] = {}
+    for v in graph.nodes:
+        if isinstance(v.op, Fusion):
+            parts[v.id] = inline(v.op.body, [new[o.id] for o in v.operands], emit)
+            new[v.id] = parts[v.id][0]
+        elif isinstance(v.op, Item):
+            new[v.id] = parts[v.operands[0].id][v.op.index]
+        else:
+            new[v.id] = _copy(v, tuple(new[o.id] for o in v.operands))
+    return Graph(graph.inputs, [new[v.id] for v in graph.outputs])
 
 
 def is_trailing(axes: tuple[int, ...]) -> bool:

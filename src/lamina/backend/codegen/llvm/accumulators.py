@@ -17,8 +17,11 @@ from .writer import Writer
 class Where(Protocol):
     """The part of a frame that matters here."""
 
-    width: int
-    copy: tuple[int, ...]
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def copy(self) -> tuple[int, ...]: ...
 
 
 @dataclass
@@ -48,6 +51,10 @@ class Accumulators:
         state.slots[where.width, ()] = slot
         init = self.s.broadcast(init, where.width)
         self.w.do(f"store {init.typed}, ptr {slot}, align 64")
+
+    def is_per_lane(self, name: str) -> bool:
+        """Whether each lane has an accumulator of its own: those beyond a tail do not matter."""
+        return self._states[name].width > 1
 
     def accumulate(self, name: str, value: Lane, mask: Lane | None, where: Where) -> None:
         """Combines `value` into the partial of this place, where the mask is true."""

@@ -219,7 +219,9 @@ class KernelEmitter:
     def _accumulate(self, s: Accumulate) -> None:
         value = self.x.value(s.value)
         mask = None if s.mask is None else self.x.value(s.mask)
-        self.accumulators.accumulate(s.name, value, self.x.masked(mask), self.x.frame)
+        if not self.accumulators.is_per_lane(s.name):
+            mask = self.x.masked(mask)
+        self.accumulators.accumulate(s.name, value, mask, self.x.frame)
 
     def _alloc(self, s: Alloc) -> None:
         if s.space == "register":
@@ -377,12 +379,11 @@ class KernelEmitter:
             return
         if count is not None and count < width:
             width = 1 << (count - 1).bit_length()
-        vectors = None if count is None else count // width
-        copies = copies_of(s.copies, body, vectors)
-        if count is not None and vectors + bool(count % width) <= _STRAIGHT:
-            for k in range(vectors):
+        copies = copies_of(s.copies, body, None if count is None else count // width)
+        if count is not None and -(-count // width) <= _STRAIGHT:
+            for k in range(count // width):
                 self._vector_copy(s, start, k * width, width, copy=k % copies)
-            taken = start, vectors * width
+            taken = start, count // width * width
         else:
             taken = self._vector_loops(s, start, stop, count, width, copies), 0
         self._vector_tail(s, *taken, stop, count, width)

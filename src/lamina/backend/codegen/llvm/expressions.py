@@ -77,15 +77,16 @@ class Expressions:
         self.buffers: dict[str, Buffer] = {}
         self.frame = Frame()
         self.known: dict[int, Lane] = {}  # of nodes computed in this body or one around it
-        self.affine = Affine({})
+        self.ranges: dict[str, tuple[int, int]] = {}  # of the indices
+        self.affine = Affine(self.ranges)
         self._reads: dict[int, frozenset[str]] = {}
 
     def bound(self, name: str, low: int, high: int) -> None:
         """Says that the index `name` lies in low..high, both inclusive, until said otherwise."""
-        ranges = self.affine.ranges
-        if ranges.get(name, (low, high)) != (low, high):
-            self.affine = Affine(dict(ranges))
-        self.affine.ranges[name] = low, high
+        if self.ranges.get(name, (low, high)) != (low, high):
+            self.ranges = dict(self.ranges)
+            self.affine = Affine(self.ranges)
+        self.ranges[name] = low, high
 
     @contextmanager
     def scoped(self, **frame: Any) -> Iterator[None]:
@@ -167,7 +168,7 @@ class Expressions:
         op = e.op.rstrip("_")
         folded = fold(self.s, op, args, e.dtype)
         if folded is None and op in ("floor_divide", "remainder") and e.dtype == "i64":
-            folded = narrow_divide(self.s, op, *args, self.affine.range_of(e.args[0]))
+            folded = narrow_divide(self.s, op, args, self.affine.range_of(e.args[0]))
         return folded if folded is not None else self.s.apply(op, args, e.dtype)
 
     def offset(self, e: Expr) -> Offset:

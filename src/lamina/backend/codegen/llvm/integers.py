@@ -52,14 +52,13 @@ def _divide_by_power(s: Lanes, op: str, x: Lane, divisor: Lane) -> Lane | None:
     return s.ashr(x, size.bit_length() - 1)
 
 
-def narrow_divide(
-    s: Lanes, op: str, x: Lane, divisor: Lane, bounds: tuple[int, int]
-) -> Lane | None:
+def narrow_divide(s: Lanes, op: str, args: list[Lane], bounds: tuple[int, int]) -> Lane | None:
     """x // n or x % n for a literal n, in 32 bits, if x lies in bounds that allow it.
 
     There is no vector division, and no wide multiplication of 64-bit lanes to replace it by. Lanes
     that a tail masks out may go beyond the bounds, so these keep a distance.
     """
+    x, divisor = args
     fits = bounds[0] >= 0 and bounds[1] < 1 << 30
     if x.width == 1 or not fits or not divisor.is_literal or divisor.width > 1:
         return None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import llvmlite.binding as llvm
 from llvmlite.binding import ffi
@@ -76,7 +77,7 @@ def _create_machine(triple: str, cpu: str, features: str) -> llvm.TargetMachine:
 
 
 @functools.cache
-def _unlocked(name: str) -> ctypes._CFuncPtr:
+def _unlocked(name: str) -> Callable[..., Any]:
     """A function of llvmlite's library that does not wait for llvmlite's lock."""
     locked = getattr(ffi.lib, name)
     function = getattr(ctypes.CDLL(ffi.lib._name), name)

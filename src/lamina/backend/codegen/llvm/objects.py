@@ -59,8 +59,7 @@ def compiler_version() -> str:
     """Names the code generator: its sources and the LLVM under it."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    nest = here.parents[1] / "nest" / "nodes.py"
-    for path in [*sorted(here.rglob("*.py")), nest]:
+    for path in [*sorted(here.rglob("*.py")), *sorted((here.parents[1] / "nest").glob("*.py"))]:
         digest.update(path.read_bytes())
     return f"{digest.hexdigest()[:16]}-llvmlite{llvmlite.__version__}"
 

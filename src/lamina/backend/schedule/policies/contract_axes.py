@@ -119,9 +119,11 @@ class Axes:
         shape = [self.size_of[c] for c in letters]
         return dict(zip(letters, s.delinearize(flat, shape), strict=True)) if letters else {}
 
-    def runs(self, s: Builder, letters: Letters, outer: Expr, inner: Expr) -> dict[str, Expr]:
-        """The same where the flat index is given as whole runs of the last letter, and the rest."""
-        return self.split(s, letters[:-1], outer) | {letters[-1]: inner}
+    def runs(
+        self, s: Builder, letters: Letters, cut: int, outer: Expr, inner: Expr
+    ) -> dict[str, Expr]:
+        """The same where the flat index is given in two parts: letters before `cut`, and after."""
+        return self.split(s, letters[:cut], outer) | self.split(s, letters[cut:], inner)
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,16 @@ Element = Callable[[dict[str, Expr], dict[str, Expr]], Expr]
 
 @dataclass(frozen=True)
 class Part:
-    """A range of one flat index: `start`, the `count` that exists, the `room` in the block."""
+    """A range of one flat index: `start`, the `count` that exists, the `room` in the block.
+
+    Elements lie regularly in memory as far as the letters from `cut` on run.
+    """
 
     letters: Letters
     start: Expr
     count: Expr
     room: int
+    cut: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Stage:
         letters = self.inner.letters
 
         def row(o: Expr) -> list[Stmt]:
-            if self.along.step is None and len(letters) > 1:
+            if self.inner.cut:
                 return self._in_runs(element, o)
 
             def put(i: Expr) -> list[Stmt]:
@@ -95,10 +99,10 @@ class Stage:
         return [over(s, "r", self.outer.count, row)]
 
     def _in_runs(self, element: Element, o: Expr) -> list[Stmt]:
-        """A row whose elements lie together only as far as the last letter runs."""
+        """A row whose elements lie together only as far as the last letters run."""
         work, s = self.work, self.work.s
-        letters, start = self.inner.letters, self.inner.start
-        run = work.axes.size_of[letters[-1]]
+        letters, cut, start = self.inner.letters, self.inner.cut, self.inner.start
+        run = work.axes.extent(letters[cut:])
         stop = s.add(start, self.inner.count)
 
         def piece(q: Expr) -> list[Stmt]:
@@ -108,7 +112,7 @@ class Stage:
 
             def put(w: Expr) -> list[Stmt]:
                 work.pull.forget()
-                at = work.axes.runs(s, letters, q, w)
+                at = work.axes.runs(s, letters, cut, q, w)
                 return self._put(element, o, s.subtract(s.add(base, w), start), at)
 
             return [over(s, "w", last, put, "vector", start=first)]

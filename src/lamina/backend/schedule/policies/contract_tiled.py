@@ -11,17 +11,18 @@ parallel for t                              a block of rows and columns of one b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
-from lamina.backend.schedule.policies.contract_axes import Access, access
+from lamina.backend.schedule.policies.contract_axes import Access, Letters, access
 from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
 from lamina.backend.schedule.policies.contract_stage import Part, Stage
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
     MOST_ROWS,
+    RUN_CYCLES,
     TRANSPOSE_CYCLES,
     WAYS,
     Grid,
@@ -32,35 +33,54 @@ from lamina.backend.schedule.policies.contract_tiles import (
 from lamina.backend.schedule.schedule import Task
 
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
+SHORT_RUN = 4  # steps of k that are worth a loop of their own
 REUSE = 8  # register tiles that must read an element again before staging it pays
 
 
 @dataclass(frozen=True)
 class Reads:
-    """How the row operand is read along m and k, and the column operand along n and k."""
+    """How the row operand is read along m and k, and the column operand along n and k.
+
+    Where a flat index is irregular, the letters from its `cut` on are regular still.
+    """
 
     row_m: Access
     row_k: Access
     column_n: Access
     column_k: Access
+    row_cut: int
+    column_cut: int
 
 
 def probe(work: Work) -> Reads:
     """Finds out how the operands are read."""
-    s, axes = work.s, work.axes
-    b, m, n, k = (s.loop(h, size) for h, size in zip("bmnk", axes.sizes, strict=True))
-    batch, rows = axes.split(s, axes.batch, b), axes.split(s, axes.m, m)
-    columns, summed = axes.split(s, axes.n, n), axes.split(s, axes.k, k)
-    row = work.reader.row(batch, rows, summed)
-    column = work.reader.column(batch, columns, summed)
-    s.faults.clear()
-    return Reads(access(s, row, m), access(s, row, k), access(s, column, n), access(s, column, k))
+    axes = work.axes
+    work = Work(work.body, axes, work.target)
+    s, reader = work.s, work.reader
+
+    def along(which: str, letters: Letters, cut: int = 0) -> Access:
+        """How an operand is read along letters[cut:] where all else stands still."""
+        still = [c for c in axes.size_of if c not in letters[cut:]]
+        at = {c: s.loop(c, axes.size_of[c]) for c in still}
+        var = s.loop("p", axes.extent(letters[cut:]))
+        at |= axes.split(s, letters[cut:], var)
+        return access(s, getattr(reader, which)(at, {}, {}), var)
+
+    def cut_of(which: str, letters: Letters) -> int:
+        regular = (i for i in range(len(letters)) if along(which, letters, i).step is not None)
+        return next(regular, max(len(letters) - 1, 0))
+
+    return Reads(
+        along("row", axes.m), along("row", axes.k),
+        along("column", axes.n), along("column", axes.k),
+        cut_of("row", axes.k), cut_of("column", axes.n),
+    )  # fmt: skip
 
 
-def stage_cost(along: Access, across: Access) -> float:
-    """Cycles for an element."""
+def stage_cost(along: Access, across: Access, run: int) -> float:
+    """Cycles for an element, where so many lie together along the vectors."""
     if along.unit or (along.step is None and not across.unit):
-        return COPY_CYCLES
+        return COPY_CYCLES + RUN_CYCLES / max(run, 1)
     return TRANSPOSE_CYCLES if across.unit else GATHER_CYCLES
 
 
@@ -81,6 +101,9 @@ class Tiled:
         self.mc = min(self.tiles.mc, self.grid.task_m)
         self.blocks = math.ceil(self.k / self.tiles.kc)
         self.kc = self.tiles.kc
+        if self._row_run and self.blocks > 1:
+            self.kc = math.ceil(self.kc / self._row_run) * self._row_run
+            self.blocks = math.ceil(self.k / self.kc)
         self.transposed = self._writes_rows()
         self.stage_rows = self._stages_rows()
         self.stage_columns = self._stages_columns()
@@ -98,12 +121,25 @@ class Tiled:
     def cost(self) -> float:
         """Cycles on one core, staging and writing included: what roles are compared by."""
         reads, grid = self.reads, self.grid
-        rows = self.batch * self.m * self.k * stage_cost(self._row_along, self._row_across)
-        columns = self.batch * self.k * self.n * stage_cost(reads.column_n, reads.column_k)
+        rows = self.batch * self.m * self.k * stage_cost(self._row_along, self._row_across, self.k)
+        columns = self.batch * self.k * self.n * self._column_cost
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (self.m * self.n)
         written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
         staged = rows * grid.columns * self.stage_rows + columns * grid.rows * self.stage_columns
         return self.cycles * padded + staged + written
+
+    @property
+    def _column_cost(self) -> float:
+        """Cycles to stage an element of the column operand."""
+        axes, reads = self.work.axes, self.reads
+        run = axes.extent(axes.n[reads.column_cut :])
+        return stage_cost(reads.column_n, reads.column_k, run)
+
+    @property
+    def _row_run(self) -> int:
+        """How far the row operand is regular along k; 0 where it is all the way."""
+        axes, cut = self.work.axes, self.reads.row_cut
+        return axes.extent(axes.k[cut:]) if cut else 0
 
     def _fit_tiles(self) -> Tiles:
         work, reads = self.work, self.reads
@@ -115,7 +151,7 @@ class Tiled:
     def _fit_grid(self) -> Grid:
         stage = (
             0.0 if self.reads.row_k.plain else self.batch * self.m * self.k * COPY_CYCLES,
-            self.batch * self.k * self.n * stage_cost(self.reads.column_n, self.reads.column_k),
+            self.batch * self.k * self.n * self._column_cost,
         )
         cores = self.work.target.cores
         return fit_grid(self.batch, self.m, self.n, self.tiles, self.cycles, stage, cores)
@@ -146,12 +182,11 @@ class Tiled:
     def _stages_rows(self) -> bool:
         reads = self.reads
         again = self.grid.task_n // self.tiles.nr
-        direct = reads.row_k.plain and reads.row_k.step is not None and not self._converts
-        if not direct:
+        pieces = not self._row_run or (self._row_run >= SHORT_RUN and self.kc % self._row_run == 0)
+        if not reads.row_k.plain or self._converts or not pieces:
             return True
         step = reads.row_k.step if self._rows_along_m else reads.row_m.step
-        near = reads.row_k.step in (0, 1) or self._rows_along_m
-        return again >= REUSE and (self._crowded(step) or not near)
+        return again >= REUSE and not self._row_run and self._crowded(step)
 
     def _stages_columns(self) -> bool:
         reads = self.reads
@@ -212,11 +247,11 @@ class Tiled:
         self.k0 = k0
         self.k_count = s.minimum(s.subtract(self.k, k0), self.kc)
         found: list[Stmt] = []
-        part_k = Part(axes.k, k0, self.k_count, self.kc)
+        part_k = Part(axes.k, k0, self.k_count, self.kc, self.reads.row_cut)
         self.columns: Stage | None = None
         if self.stage_columns:
-            part_n = Part(axes.n, self.n0, self.n_count, self.grid.task_n)
             reads = self.reads
+            part_n = Part(axes.n, self.n0, self.n_count, self.grid.task_n, reads.column_cut)
             stage = Stage(work, "columns", part_k, part_n, reads.column_n, reads.column_k)
             allocs.append(stage.alloc())
             found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
@@ -260,12 +295,12 @@ class Tiled:
         mr, nr = self.tiles.mr, self.tiles.nr
         last_row = s.subtract(count, 1)
 
-        def step(k: Expr) -> list[Stmt]:
+        def step(k: Expr, summed: dict[str, Expr]) -> list[Stmt]:
             work.pull.forget()
 
             def one(i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
-                row = self._row(s.minimum(s.add(i1, i), last_row), k)
-                column = self._column(k, s.add(j1, s.add(s.multiply(v, work.lanes), lane)))
+                row = self._row(s.minimum(s.add(i1, i), last_row), k, summed)
+                column = self._column(k, s.add(j1, s.add(s.multiply(v, work.lanes), lane)), summed)
                 at = self._at(i, v, lane)
                 total = s.load("acc", at, work.dtype)
                 return [s.store("acc", at, work.multiply_add(row, column, total))]
@@ -278,7 +313,7 @@ class Tiled:
             found += only_if(
                 again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane))
             )
-        found.append(over(s, "k", self.k_count, step))
+        found += self._sum(step)
         if self.transposed:
             return [*found, *self._keep(i1, j1)]
         if self.blocks == 1:
@@ -290,7 +325,28 @@ class Tiled:
             *only_if(ends, self._write(i1, j1, count)),
         ]
 
-    def _lanes(self, one) -> list[Stmt]:  # type: ignore[no-untyped-def]
+    def _sum(self, step: Callable[[Expr, dict[str, Expr]], list[Stmt]]) -> list[Stmt]:
+        """The loop over the block of k: in two where the row operand is read in pieces."""
+        s, axes, run = self.work.s, self.work.axes, self._row_run
+        if self.rows is not None or not run:
+
+            def whole(k: Expr) -> list[Stmt]:
+                return step(k, axes.split(s, axes.k, s.add(self.k0, k)))
+
+            return [over(s, "k", self.k_count, whole)]
+
+        def piece(q: Expr) -> list[Stmt]:
+            def one(w: Expr) -> list[Stmt]:
+                k = s.subtract(s.add(s.multiply(q, run), w), self.k0)
+                return step(k, axes.runs(s, axes.k, self.reads.row_cut, q, w))
+
+            return [over(s, "w", run, one)]
+
+        first = s.floor_divide(self.k0, run)
+        last = s.floor_divide(s.add(self.k0, self.k_count), run)
+        return [over(s, "q", last, piece, start=first)]
+
+    def _lanes(self, one: Callable[[Expr, Expr, Expr], list[Stmt]]) -> list[Stmt]:
         """`one(i, v, lane)` for every vector of the register tile."""
         s = self.work.s
 
@@ -307,21 +363,20 @@ class Tiled:
         s = self.work.s
         return s.add(s.add(s.multiply(i, self.tiles.nr), s.multiply(v, self.work.lanes)), lane)
 
-    def _row(self, i: Expr, k: Expr) -> Expr:
+    def _row(self, i: Expr, k: Expr, summed: dict[str, Expr]) -> Expr:
         """The row operand at row i of the row block and k of the block of the sum."""
         work, s, axes = self.work, self.work.s, self.work.axes
         if self.rows is not None:
             return self.rows.load(k, i) if self._rows_along_m else self.rows.load(i, k)
         m = axes.split(s, axes.m, s.add(s.add(self.m0, self.i0), i))
-        return work.reader.row(self.at_batch, m, axes.split(s, axes.k, s.add(self.k0, k)))
+        return work.reader.row(self.at_batch, m, summed)
 
-    def _column(self, k: Expr, j: Expr) -> Expr:
+    def _column(self, k: Expr, j: Expr, summed: dict[str, Expr]) -> Expr:
         """The column operand at column j of the task; zero beyond the last."""
         work, s, axes = self.work, self.work.s, self.work.axes
         if self.columns is not None:
             return self.columns.load(k, j)
         n = s.add(self.n0, j)
-        summed = axes.split(s, axes.k, s.add(self.k0, k))
         with masked(s, s.less(j, self.n_count)):
             return work.reader.column(self.at_batch, axes.split(s, axes.n, n), summed)
 

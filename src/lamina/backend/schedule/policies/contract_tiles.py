@@ -26,6 +26,7 @@ TASK_CYCLES = 20_000  # work that is worth a thread of its own
 SMALL_TASK_CYCLES = 2_000_000  # tasks are not made smaller than this for the sake of balance
 TASKS_PER_CORE = 4
 COPY_CYCLES = 0.3  # an element copied to a staged block along vectors
+RUN_CYCLES = 10.0  # more for every run of elements that lie together
 TRANSPOSE_CYCLES = 1.5  # and one by one
 GATHER_CYCLES = 3.0
 
