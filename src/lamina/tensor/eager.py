@@ -2,8 +2,8 @@
 
 A recorded value carries a `Binding` in `Value.data`. To force a value is to take the cone of
 pending values above data, make one graph of it, look its structure up among the programs compiled
-so far, and run. Every pending value that still has a living Tensor is an output of that program, so nothing is
-computed twice and what nobody holds stays inside the fused kernels.
+so far, and run. Every pending value that still has a living Tensor is an output of that program, so
+nothing is computed twice and what nobody holds stays inside the fused kernels.
 
 Outside transforms a forced value forgets its operands, so history is freed. While a `grad` or `jvp`
 is under way it keeps them: it is a leaf for evaluation and a node for differentiation.

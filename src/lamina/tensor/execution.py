@@ -1,8 +1,8 @@
 """The one place that knows how a graph is run: compiled for this machine, or by the reference.
 
 `LAMINA_TARGET=reference` chooses the reference; `use` chooses for this process. A back end gives
-`compile(graph) -> Program`; a program runs on runtime buffers, whose elements `array` shows to NumPy
-without copying.
+`compile(graph) -> Program`; a program runs on runtime buffers, whose elements `array` shows to
+NumPy without copying.
 """
 
 from __future__ import annotations

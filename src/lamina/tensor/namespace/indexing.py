@@ -186,8 +186,7 @@ def _gathered(x: Tensor, tensors: list[tuple[int, Tensor]]) -> Tensor:
 def _take(x: Tensor, indices: Tensor, axis: int) -> Tensor:
     """Gather along `axis`; the axes of the indices stand where it was."""
     front = moveaxis(x, axis, 0) if axis else x
-    rest = front.shape[1:]
-    found = emit(Gather(rest, indices.ndim), front, indices)
+    found = emit(Gather(front.ndim - 1, indices.ndim), front, indices)
     before = range(indices.ndim, indices.ndim + axis)
     after = range(indices.ndim + axis, found.ndim)
     return permute_dims(found, [*before, *range(indices.ndim), *after])
@@ -226,7 +225,7 @@ def take_along_axis(x: Any, indices: Any, /, *, axis: int = -1) -> Tensor:
     lead = broadcast_shapes("take_along_axis", [x.shape[:-1], found.shape[:-1]])
     x = broadcast_to(x, (*lead, x.shape[-1]))
     found = broadcast_to(found, (*lead, found.shape[-1]))
-    return moveaxis(emit(Gather((), 1), x, found), -1, place)
+    return moveaxis(emit(Gather(0, 1), x, found), -1, place)
 
 
 def one_hot(indices: Any, classes: int, *, dtype: Any = None) -> Tensor:

@@ -120,8 +120,9 @@ class Tiled:
     @property
     def cost(self) -> float:
         """Cycles on one core, staging and writing included: what roles are compared by."""
-        reads, grid = self.reads, self.grid
-        rows = self.batch * self.m * self.k * stage_cost(self._row_along, self._row_across, self.k)
+        grid = self.grid
+        run = self.m if self._rows_along_m else self._row_run or self.k
+        rows = self.batch * self.m * self.k * stage_cost(self._row_along, self._row_across, run)
         columns = self.batch * self.k * self.n * self._column_cost
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (self.m * self.n)
         written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
@@ -256,12 +257,13 @@ class Tiled:
             allocs.append(stage.alloc())
             found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
             self.columns = stage
-        found.append(
-            over(
-                s, "i0", self.m_count, lambda i0: self._row_block(i0, part_k, allocs), step=self.mc
-            )
-        )
-        return found
+        if self.mc >= min(self.m, self.grid.task_m):
+            return found + self._row_block(s.constant(0), part_k, allocs)
+
+        def block(i0: Expr) -> list[Stmt]:
+            return self._row_block(i0, part_k, allocs)
+
+        return [*found, over(s, "i0", self.m_count, block, step=self.mc)]
 
     def _row_block(self, i0: Expr, part_k: Part, allocs: list[Stmt]) -> list[Stmt]:
         work, s, axes = self.work, self.work.s, self.work.axes

@@ -1,0 +1,161 @@
+"""Lazy evaluation: one program for a chain, history freed, endless loops flushed."""
+
+import copy
+import gc
+import pickle
+import weakref
+
+import numpy as np
+import pytest
+
+import lamina as lm
+from lamina.tensor import eager
+
+
+@pytest.fixture(autouse=True)
+def _fresh_programs():
+    eager.clear_programs()
+
+
+def test_nothing_runs_until_somebody_looks():
+    x = lm.asarray([1.0, 2.0])
+    y = (x * 2 + 1).sum()
+    assert y.is_pending
+    assert eager.program_count() == 0
+    assert float(y) == 8.0
+    assert not y.is_pending
+    assert eager.program_count() == 1
+
+
+def test_equal_structure_is_compiled_once():
+    for i in range(5):
+        x = lm.asarray(np.array([float(i), 2.0], np.float32))
+        (x * 2 + 1).block()
+    assert eager.program_count() == 1
+
+
+def test_changing_constants_become_inputs():
+    x = lm.asarray(np.array([1.0, 2.0], np.float32))
+    for i in range(8):
+        np.testing.assert_allclose((x * float(i)).numpy(), [i, 2.0 * i])
+    assert eager.program_count() == eager.SPECIALISED_PROGRAMS + 1
+
+
+def test_zero_and_minus_zero_are_two_constants():
+    x = lm.asarray(np.array([1.0], np.float32))
+    assert np.signbit((x * -0.0).numpy())[0]
+    assert not np.signbit((x * 0.0).numpy())[0]
+
+
+def test_held_tensors_are_computed_along():
+    x = lm.asarray(np.array([1.0, 2.0], np.float32))
+    middle = x * 2
+    last = middle + 1
+    last.block()
+    assert not middle.is_pending
+
+
+def test_history_is_freed():
+    x = lm.asarray(np.array([1.0, 2.0], np.float32))
+    y = x * 2
+    z = y + 1
+    value = weakref.ref(y._value)
+    del y
+    z.block()
+    gc.collect()
+    assert value() is None
+    assert z._value.op is None
+
+
+def test_endless_loops_are_flushed():
+    x = lm.asarray(np.zeros(2, np.float32))
+    for _ in range(10 * eager.FLUSH_DEPTH):
+        x = x + 1
+        assert x._value.data.depth <= eager.FLUSH_DEPTH + 1
+    assert x.tolist() == [3000.0, 3000.0]
+
+
+def test_python_control_flow():
+    x = lm.asarray(27)
+    steps = 0
+    while x != 1:
+        x = x // 2 if x % 2 == 0 else 3 * x + 1
+        steps += 1
+    assert steps == 111
+
+
+def test_numpy_in_and_out_share_memory():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    x = lm.asarray(array)
+    view = x.numpy()
+    assert np.shares_memory(view, array)
+    assert not view.flags.writeable
+    result = (x + 1).block()
+    assert np.shares_memory(result.numpy(), np.asarray(result))
+    assert not np.shares_memory(lm.asarray(array, copy=True).numpy(), array)
+    np.testing.assert_array_equal(lm.asarray(array.T).numpy(), array.T)
+
+
+def test_dlpack():
+    x = lm.asarray([1.0, 2.0])
+    np.testing.assert_array_equal(np.from_dlpack(x), x.numpy())
+
+
+def test_bfloat16_and_empty():
+    x = lm.asarray([1.0, 2.0], dtype=lm.bfloat16)
+    assert (x + 1).astype(lm.float32).tolist() == [2.0, 3.0]
+    assert "dtype=bfloat16" in repr(x)
+    empty = lm.zeros((0, 3))
+    assert (empty + 1).numpy().shape == (0, 3)
+    assert float(empty.sum()) == 0.0
+
+
+def test_attributes():
+    x = lm.zeros((2, 3), dtype=lm.float16)
+    assert (x.shape, x.ndim, x.size, x.nbytes) == ((2, 3), 2, 6, 12)
+    assert x.dtype is lm.float16
+    assert x.device == "cpu"
+    assert x.T.shape == (3, 2)
+    assert x.mT.shape == (3, 2)
+    assert len(x) == 2
+    assert [row.shape for row in x] == [(3,), (3,)]
+    assert not x.is_traced
+
+
+def test_attributes_of_a_traced_tensor():
+    seen = {}
+
+    @lm.jit
+    def f(x):
+        y = x * 2
+        for name in ("shape", "ndim", "size", "dtype", "device", "nbytes", "itemsize", "is_traced"):
+            seen[name] = getattr(y, name)
+        seen["repr"] = repr(y)
+        return y
+
+    f(lm.zeros((2, 3)))
+    assert seen == {
+        "shape": (2, 3), "ndim": 2, "size": 6, "dtype": lm.float32, "device": "cpu", "nbytes": 24,
+        "itemsize": 4, "is_traced": True,
+        "repr": "Tensor(traced by jit, shape=(2, 3), dtype=float32)",
+    }  # fmt: skip
+
+
+def test_show_and_convert():
+    x = lm.asarray([1.0, 2.0])
+    assert repr(x) == "Tensor([1., 2.], shape=(2,), dtype=float32)"
+    assert f"{x.sum():.2f}" == "3.00"
+    assert int(lm.asarray(3)) == 3
+    assert [10, 20, 30][lm.asarray(1)] == 20
+    assert bool(lm.asarray(True))
+
+
+def test_copies():
+    x = lm.asarray([1.0, 2.0])
+    assert copy.deepcopy(x) is x
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(x + 1)).numpy(), [2.0, 3.0])
+
+
+def test_hash_is_identity():
+    x = lm.asarray([1.0])
+    assert {x: 1}[x] == 1

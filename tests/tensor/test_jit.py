@@ -1,0 +1,238 @@
+"""jit: one program for a signature, objects updated, memory donated."""
+
+import numpy as np
+import pytest
+
+import lamina as lm
+from tests.tensor.stand_ins import Affine
+
+
+def test_one_program_for_a_signature():
+    calls = []
+
+    @lm.jit
+    def f(x, scale):
+        calls.append(x.shape)
+        return x * scale
+
+    for s in (1.0, 2.0, 3.0):
+        np.testing.assert_allclose(f(lm.ones((2,)), s).numpy(), [s, s])
+    assert calls == [(2,)]
+    f(lm.ones((3,)), 1.0)
+    f(lm.ones((2,)), 1)
+    assert len(calls) == 3
+    assert f.signatures == 3
+
+
+def test_numbers_are_weak():
+    f = lm.jit(lambda x, s: x * (s + 1.0))
+    assert f(lm.ones((2,), dtype=lm.float16), 0.5).dtype is lm.float16
+
+
+def test_module_is_updated_in_place():
+    model = Affine()
+
+    @lm.jit
+    def step(m, x):
+        loss, g = lm.value_and_grad(lambda m: (m(x) ** 2).mean())(m)
+        m.scale = m.scale - 0.1 * g.scale
+        m.shift = m.shift - 0.1 * g.shift
+        return loss
+
+    losses = [float(step(model, lm.asarray([1.0, 2.0]))) for _ in range(20)]
+    assert losses[-1] < 0.1 * losses[0]
+    assert float(model.calls) == 20.0
+    assert step.signatures == 1
+
+
+def test_old_buffers_are_donated():
+    state = {"w": (lm.ones((64,)) * 2.0).block()}
+
+    @lm.jit
+    def step(s):
+        s["w"] = s["w"] + 1.0
+
+    step(state)
+    address = state["w"]._value.data.buffer.address
+    step(state)
+    assert state["w"]._value.data.buffer.address == address
+    assert float(state["w"][0]) == 4.0
+
+
+@pytest.mark.parametrize("hold", ["tensor", "view", "pending"])
+def test_what_others_see_is_not_donated(hold):
+    state = {"w": (lm.ones((64,)) * 2.0).block()}
+    step = lm.jit(lambda s: s.update(w=s["w"] + 1.0))
+    step(state)
+    seen = {
+        "tensor": lambda w: w,
+        "view": lambda w: w.numpy(),
+        "pending": lambda w: w * 1.0,
+    }[hold](state["w"])
+    step(state)
+    step(state)
+    assert float(seen[0]) == 3.0
+    assert float(state["w"][0]) == 5.0
+
+
+def test_new_entries_appear():
+    state = {"w": lm.asarray(1.0)}
+
+    @lm.jit
+    def step(s):
+        if "m" not in s:
+            s["m"] = lm.zeros_like(s["w"])
+        s["m"] = s["m"] + s["w"]
+        s["list"] = [s["w"], "text", (s["m"], None)]
+        return s["m"]
+
+    assert float(step(state)) == 1.0
+    assert float(step(state)) == 2.0
+    assert float(state["m"]) == 2.0
+    assert state["list"][1] == "text"
+    assert float(state["list"][2][0]) == 2.0
+
+
+def test_a_fresh_dict_of_the_same_keys_keeps_donation():
+    state = {"p": {"m": lm.ones((4,)).block()}}
+
+    @lm.jit
+    def step(s):
+        s["p"] = {"m": s["p"]["m"] + 1.0}
+
+    for _ in range(3):
+        step(state)
+    assert state["p"]["m"].tolist() == [4.0] * 4
+
+
+def test_removed_and_appended():
+    state = {"a": lm.asarray(1.0), "b": lm.asarray(2.0)}
+    items = [lm.asarray(1.0)]
+
+    @lm.jit
+    def f(s, xs):
+        s["c"] = s.pop("a") + 1
+        xs.append(xs[0] * 2)
+
+    f(state, items)
+    assert list(state) == ["b", "c"]
+    assert float(state["c"]) == 2.0
+    assert [float(x) for x in items] == [1.0, 2.0]
+
+
+def test_outputs_that_are_inputs():
+    x = lm.asarray([1.0, 2.0])
+    f = lm.jit(lambda x, d: (x, d, d["y"], x + 1, None, "s"))
+    d = {"y": lm.asarray(3.0)}
+    for _ in range(2):
+        a, b, c, e, n, s = f(x, d)
+        assert a is x
+        assert b is d
+        assert c is d["y"]
+        assert e.tolist() == [2.0, 3.0]
+        assert (n, s) == (None, "s")
+
+
+def test_swap():
+    state = {"a": lm.asarray(1.0), "b": lm.asarray(2.0)}
+
+    @lm.jit
+    def swap(s):
+        s["a"], s["b"] = s["b"], s["a"]
+
+    swap(state)
+    assert (float(state["a"]), float(state["b"])) == (2.0, 1.0)
+    swap(state)
+    assert (float(state["a"]), float(state["b"])) == (1.0, 2.0)
+
+
+def test_static_arguments():
+    @lm.jit(static_argnames=("n", "mode"))
+    def f(x, n, mode="add"):
+        return x.reshape((n, -1)) + (1 if mode == "add" else 0)
+
+    assert f(lm.zeros((6,)), 2).shape == (2, 3)
+    assert f(lm.zeros((6,)), n=3, mode="no").shape == (3, 2)
+    with pytest.raises(lm.UsageError, match="names no argument 'm'"):
+        lm.jit(lambda x: x, static_argnames="m")
+
+
+def test_captured_tensors_and_arrays():
+    w = lm.asarray([1.0, 2.0]) * 2
+    f = lm.jit(lambda x: x * w + lm.asarray(np.array([10.0, 20.0], np.float32)))
+    assert f(lm.asarray([1.0, 1.0])).tolist() == [12.0, 24.0]
+    assert len(f.graph(lm.asarray([1.0, 1.0])).inputs) in (2, 3)
+
+
+def test_numpy_arguments_are_inputs():
+    f = lm.jit(lambda x, s: x * s)
+    for i in range(3):
+        assert f(np.full(2, i, np.float32), np.float32(2)).tolist() == [2.0 * i] * 2
+    assert f.signatures == 1
+
+
+def test_methods():
+    class Model:
+        def __init__(self):
+            self.k = 3.0
+
+        @lm.jit
+        def scaled(self, x):
+            """Times k."""
+            return x * self.k
+
+    assert Model().scaled(lm.asarray(2.0)).item() == 6.0
+    assert Model.scaled.__doc__ == "Times k."
+    assert Model.scaled.__name__ == "scaled"
+
+
+def test_tied_tensors():
+    w = lm.asarray(3.0)
+    model = {"a": w, "b": w}
+
+    @lm.jit
+    def step(m):
+        g = lm.grad(lambda m: m["a"] * m["b"])(m)
+        m["a"] = m["a"] - 0.5 * g["a"]
+        m["b"] = m["b"] - 0.5 * g["b"]
+
+    step(model)
+    assert (float(model["a"]), float(model["b"])) == (0.0, 0.0)
+
+
+def test_failure_restores_everything():
+    state = {"w": lm.asarray(1.0)}
+    before = state["w"]
+
+    @lm.jit
+    def f(s):
+        s["w"] = s["w"] + 1
+        s["new"] = 1
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        f(state)
+    assert state["w"] is before
+    assert list(state) == ["w"]
+
+
+def test_graph_and_program():
+    f = lm.jit(lambda x: x + 1)
+    x = lm.ones((2,))
+    assert "add" in str(f.graph(x))
+    assert f.program(x) is f.lower(x).program
+
+
+def test_pending_arguments_and_results():
+    f = lm.jit(lambda x: x * 2)
+    x = lm.asarray([1.0])
+    for _ in range(5):
+        x = f(x + 0.0)
+    assert x.tolist() == [32.0]
+
+
+def test_jit_of_jit_is_one_program():
+    inner = lm.jit(lambda x: x * 2)
+    outer = lm.jit(lambda x: inner(x) + 1)
+    assert float(outer(lm.asarray(3.0))) == 7.0
+    assert inner.signatures == 0
