@@ -20,7 +20,7 @@ class Affine:
         return name != "calls"
 
     def __tree_flatten__(self):
-        children = {n: v for n, v in vars(self).items() if isinstance(v, lm.Tensor)}
+        children = {n: v for n, v in vars(self).items() if v is None or isinstance(v, lm.Tensor)}
 
         def rebuild(new):
             other = object.__new__(type(self))

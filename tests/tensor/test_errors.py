@@ -83,9 +83,7 @@ def test_look_inside_jit():
         "  help: choose between values with lm.where(condition, x, y), or look outside jit\n"
         in str(error.value)
     )
-    assert str(error.value).endswith(
-        "in test_look_inside_jit.<locals>.f:  if x.sum() > 0:"
-    )
+    assert str(error.value).endswith("in test_look_inside_jit.<locals>.f:  if x.sum() > 0:")
 
 
 @pytest.mark.parametrize(

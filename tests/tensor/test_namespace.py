@@ -9,7 +9,7 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3, 4)).astype(np.float32)
 Y = RNG.standard_normal((3, 4)).astype(np.float32)
 P = np.abs(X) + 0.5
-I = RNG.integers(1, 9, (3, 4))  # noqa: E741
+I = RNG.integers(1, 9, (3, 4))
 J = RNG.integers(1, 5, (3, 4))
 B = X > 0
 C = Y > 0
@@ -97,7 +97,10 @@ CASES = [
     ("einsum implicit", lambda n: n.einsum("ij,jk", X, Y.T.copy())),
     ("einsum one", lambda n: n.einsum("ij->ji", X)),
     ("einsum sum", lambda n: n.einsum("ij->i", X)),
-    ("einsum dots", lambda n: n.einsum("...ij,...jk->...ik", np.stack([X, Y]), np.stack([Y.T, X.T]))),
+    (
+        "einsum dots",
+        lambda n: n.einsum("...ij,...jk->...ik", np.stack([X, Y]), np.stack([Y.T, X.T])),
+    ),
     ("einsum three", lambda n: n.einsum("ij,kj,kl->il", X, Y, X)),
     ("reshape", lambda n: n.reshape(X, (2, 6))),
     ("reshape -1", lambda n: n.reshape(X, (4, -1))),

@@ -30,7 +30,7 @@ def test_the_same_stream_under_jit():
 
 def test_the_same_keys_under_vmap():
     keys = lm.random.split(lm.random.key(5), 6)
-    draw = lambda k: lm.random.normal((3,), key=k)  # noqa: E731
+    draw = lambda k: lm.random.normal((3,), key=k)
     found = lm.vmap(draw)(keys).numpy()
     np.testing.assert_array_equal(found, np.stack([draw(keys[i]).numpy() for i in range(6)]))
     np.testing.assert_array_equal(lm.jit(lm.vmap(draw))(keys).numpy(), found)

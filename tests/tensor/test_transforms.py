@@ -143,7 +143,7 @@ def test_hessian_by_vmap_of_jvp():
     ],
 )
 def test_jit_anywhere(make):
-    f = lambda x: row_loss(x, lm.asarray(W))  # noqa: E731
+    f = lambda x: row_loss(x, lm.asarray(W))
     wanted = looped(lm.grad(f), X)
     found = make(f)
     for _ in range(2):
@@ -243,15 +243,9 @@ def test_stop_gradient():
 def test_vmap_assigning_examples_is_an_error():
     model = Affine()
 
-    def f(x):
-        model_of_call.scale = x
-        return x
-
-    model_of_call = model
-
-    def g(m, x):
+    def f(m, x):
         m.scale = x
         return x
 
     with pytest.raises(lm.UsageError, match="assigned a tensor of one example"):
-        lm.vmap(g, in_axes=(None, 0))(model, lm.asarray([1.0, 2.0]))
+        lm.vmap(f, in_axes=(None, 0))(model, lm.asarray([1.0, 2.0]))

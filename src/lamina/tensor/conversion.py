@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import copysign
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,9 @@ import numpy as np
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
-from lamina.graph.ir import emit
+from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops import Cast, Constant
-from lamina.tensor.tensor import Tensor, from_numpy, nullary
+from lamina.tensor.tensor import Tensor, checked, from_numpy
 
 Scalar = bool | int | float
 
@@ -86,7 +88,21 @@ def scalar_dtype(value: Scalar) -> DType:
 
 def full_of(value: Scalar, dtype: DType, shape: tuple[int, ...]) -> Tensor:
     """One number repeated, as a constant of the program."""
-    return nullary(Constant(_as_kind(value, dtype), dtype, shape))
+    return constant_like(value, TensorType(dtype, shape))
+
+
+def constant_like(value: Scalar, type: TensorType) -> Tensor:
+    """One number repeated, as a constant of a type."""
+    sign = copysign(1.0, value) if value == 0 else 1.0
+    return checked(_constant(value, sign, type), type)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _constant(value: Scalar, sign: float, type: TensorType) -> Constant:
+    """Made and checked once; the sign tells 0.0 from -0.0, which are equal keys."""
+    op = Constant(_as_kind(value, type.dtype), type.dtype, type.shape)
+    op.check()
+    return op
 
 
 def _as_kind(value: Scalar, dtype: DType) -> Scalar:

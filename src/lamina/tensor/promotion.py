@@ -14,7 +14,7 @@ from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Expand, Reshape
-from lamina.tensor.conversion import asarray, cast, full_of, scalar_dtype
+from lamina.tensor.conversion import asarray, cast, constant_like, full_of, scalar_dtype
 from lamina.tensor.tensor import Tensor
 
 _KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2}
@@ -92,12 +92,27 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
     return emit(Expand(axes, tuple([shape[i] for i in new])), x)
 
 
+def _takes(x: Tensor, number: Any) -> bool:
+    """Whether `number` is a Python number that meets `x` in the dtype of `x`."""
+    if x.weak:
+        return False
+    kind = x.type.dtype.kind
+    return (type(number) is float and kind == "float") or (
+        type(number) is int and kind in ("float", "int", "uint")
+    )
+
+
 def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...]:
     """`operands` with one dtype and one shape; with `floating`, integers become float32."""
     if len(operands) == 2 and not floating:
         x, y = operands
-        if type(x) is Tensor and type(y) is Tensor and x.type is y.type:
-            return operands
+        if type(x) is Tensor:
+            if type(y) is Tensor and x.type is y.type:
+                return operands
+            if _takes(x, y):
+                return x, constant_like(y, x.type)
+        elif type(y) is Tensor and _takes(y, x):
+            return constant_like(x, y.type), y
     given = tuple([x if is_number(x) or isinstance(x, Tensor) else asarray(x) for x in operands])
     dtype = common_dtype(name, given)
     if floating and not dtype.is_float:

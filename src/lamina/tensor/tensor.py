@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -243,6 +243,23 @@ def wrap(value: Value) -> Tensor:
 def nullary(op: Op) -> Tensor:
     """The Tensor of an op without operands, such as a constant."""
     return _fresh(eager.record(op, ()))
+
+
+def checked(op: Op, type: TensorType) -> Tensor:
+    """The Tensor of an op without operands whose type is known."""
+    return _fresh(Value(type, op, (), None, eager.Binding(None, 1)))
+
+
+def from_buffers(buffers: Sequence[Any], types: Sequence[TensorType]) -> list[Tensor]:
+    """A Tensor over each buffer; on the path of every jitted call."""
+    new, found = object.__new__, []
+    for buffer, type in zip(buffers, types, strict=True):
+        tensor = new(Tensor)
+        tensor.type = type
+        tensor.weak = False
+        tensor._value = Value(type, None, (), None, eager.Binding(buffer))
+        found.append(tensor)
+    return found
 
 
 def from_buffer(buffer: Any, type: TensorType) -> Tensor:

@@ -20,12 +20,12 @@ from lamina.tensor.containers import (
     is_leaf,
     rebuilt,
 )
-from lamina.tensor.tensor import Tensor, from_buffer, from_numpy, placeholder
+from lamina.tensor.tensor import Tensor, from_buffers, from_numpy, placeholder
 
 _SOURCE = eager.Source("jit")
 _NUMBER_SOURCE = eager.Source("jit", scalar=True)
-_UNIQUE_VALUE = 2  # references to a value that only its tensor holds, as getrefcount counts
-_UNIQUE_BUFFER = 2
+_ONLY_HOLDER = 3  # references that getrefcount sees: the tensor, a local name, its argument
+_IN_CALL = 3  # the binding, the list of this call's buffers, the argument of getrefcount
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Traced:
         if self._generator:
             buffers += input_buffers([random.default.__dict__[n] for n, _ in self._generator])
         results = program.run(buffers, donated)
-        made = [from_buffer(b, t) for b, t in zip(results, self._outputs, strict=True)]
+        made = from_buffers(results, self._outputs)
         for i, part in self._updates:
             flat.write(i, made[part.index] if type(part) is Output else leaves[part.index])
         for name, at in self._generator:
@@ -146,14 +146,11 @@ class Traced:
         """Which inputs nobody else can see: not another tensor, a pending operation, or a view."""
         mask = [False] * self._inputs
         unique = flat.unique_mask()
+        count = sys.getrefcount
         for at, i in self._donors:
-            if unique[i] and type(leaves[i]) is Tensor:
+            if unique[i]:
                 value = leaves[i]._value
-                binding = value.data
-                mask[at] = (
-                    sys.getrefcount(value) <= _UNIQUE_VALUE + 1
-                    and sys.getrefcount(binding.buffer) <= _UNIQUE_BUFFER + 1
-                )
+                mask[at] = count(value) <= _ONLY_HOLDER and count(value.data.buffer) <= _IN_CALL
         return mask
 
     def _restructure(self, call: list[Any], leaves: list[Any], made: list[Tensor]) -> None:

@@ -305,7 +305,8 @@ class Tiled:
                 column = self._column(k, s.add(j1, s.add(s.multiply(v, work.lanes), lane)), summed)
                 at = self._at(i, v, lane)
                 total = s.load("acc", at, work.dtype)
-                return [s.store("acc", at, work.multiply_add(row, column, total))]
+                added = work.multiply_add(row, column, total)
+                return [*work.checked(), s.store("acc", at, added)]
 
             return self._lanes(one)
 

@@ -8,13 +8,17 @@ reduced, lanes are partial sums of one result.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import (
     Accumulate,
     Accumulator,
+    Alloc,
+    Expr,
     For,
     Stmt,
+    Store,
     Var,
     const,
     var,
@@ -37,6 +41,8 @@ from lamina.graph.ir import Graph
 from lamina.graph.ops import Reduction
 from lamina.graph.passes.fuse import pullable
 
+LONG_ROW_BYTES = 2048  # from here on, rows are read in long runs rather than a few lines each
+ROWS_AT_ONCE = 4  # a power of two
 COLUMN_VECTORS = 4  # vectors of neighbouring results that one parallel iteration computes
 
 
@@ -71,6 +77,10 @@ class _Reduce:
     def task(self) -> Task:
         if len(self.space) - 1 in self.reduced or not self.kept:
             return self._lanes_reduced()
+        row_bytes = self.space[-1] * self.reductions[0].dtype.size_bytes
+        space_bytes = math.prod(self.space) * self.reductions[0].dtype.size_bytes
+        if row_bytes >= LONG_ROW_BYTES and space_bytes > self.target.caches.l2_bytes:
+            return self._long_rows()
         return self._lanes_kept()
 
     def _index(self, kept: Index, reduced: Index) -> Index:
@@ -150,6 +160,97 @@ class _Reduce:
         elements = block * math.prod(self.space[i] for i in self.reduced)
         nest = kernel("reduce", self.body, (outer,))
         return Task(nest, grain_for(elements, work_of(self.body)))
+
+    def _long_rows(self) -> Task:
+        """Accumulators of a stretch of columns in the nearest cache, so that memory is read in
+        long runs, several rows at a time."""
+        s = self.s
+        shape = [self.space[i] for i in self.kept]
+        columns = shape[-1]
+        dtypes = [accumulator_dtype(r) for r in self.reductions]
+        lanes = self.target.lanes(dtypes[0])
+        room = self.target.caches.l1d_bytes // (4 * 8 * len(dtypes))
+        share = math.ceil(columns / self.target.cores / lanes) * lanes
+        block = min(columns, max(lanes, min(share, room // lanes * lanes)))
+        blocks = math.ceil(columns / block)
+        rows = math.prod(shape[:-1])
+        p = s.loop("p", rows * blocks)
+        lead = s.delinearize(s.floor_divide(p, const(blocks)), shape[:-1])
+        start = s.multiply(s.remainder(p, const(blocks)), const(block))
+        stop = s.minimum(s.add(start, const(block)), const(columns))
+
+        def lanes_loop(body: Callable[[Var, Expr], list[Stmt]]) -> For:
+            j = s.loop("j", columns)
+            return For(j.name, start, stop, tuple(body(j, s.subtract(j, start))), "vector")
+
+        def clear(j: Var, at: Expr) -> list[Stmt]:
+            return [
+                Store(f"acc{r.id}", at, s.constant(r.op.identity(r.dtype), dtype))
+                for r, dtype in zip(self.reductions, dtypes, strict=True)
+            ]
+
+        def finish(j: Var, at: Expr) -> list[Stmt]:
+            self.pull.forget()
+            for r, dtype in zip(self.reductions, dtypes, strict=True):
+                s.forget(f"acc{r.id}")
+                total = s.cast(s.load(f"acc{r.id}", at, dtype), str(r.dtype))
+                self.pull.bind(r, at_loops(total))
+            return stores(s, self.pull, list(enumerate(self.body.outputs)), (*lead, j))
+
+        body: list[Stmt] = [
+            Alloc(f"acc{r.id}", dtype, block)
+            for r, dtype in zip(self.reductions, dtypes, strict=True)
+        ]
+        body.append(lanes_loop(clear))
+        body += self._add_rows(lead, lanes_loop)
+        body.append(lanes_loop(finish))
+        outer = For(p.name, const(0), const(rows * blocks), tuple(body), "parallel")
+        elements = block * math.prod(self.space[i] for i in self.reduced)
+        nest = kernel("reduce", self.body, (outer,))
+        return Task(nest, grain_for(elements, work_of(self.body)))
+
+    def _add_rows(self, lead: Index, lanes_loop: Callable[..., For]) -> list[Stmt]:
+        """Loops over the reduced axes; the last one takes `ROWS_AT_ONCE` rows, then the rest."""
+        s = self.s
+        shape = [self.space[i] for i in self.reduced]
+        outer = [s.loop("r", n) for n in shape[:-1]]
+        whole = shape[-1] // ROWS_AT_ONCE * ROWS_AT_ONCE
+        loops: list[Stmt] = []
+        for first, last, step in ((0, whole, ROWS_AT_ONCE), (whole, shape[-1], 1)):
+            if first == last:
+                continue
+            r = s.loop("r", shape[-1])
+
+            def add(j: Var, at: Expr, r: Var = r, step: int = step) -> list[Stmt]:
+                self.pull.forget()
+                return self._add(lead, outer, r, step, j, at)
+
+            body = (lanes_loop(add),)
+            loops.append(For(r.name, const(first), const(last), body, step=step))
+        for v, n in reversed(list(zip(outer, shape[:-1], strict=True))):
+            loops = [For(v.name, const(0), const(n), tuple(loops))]
+        return loops
+
+    def _add(
+        self, lead: Index, outer: list[Var], r: Var, step: int, j: Var, at: Expr
+    ) -> list[Stmt]:
+        """Combine `step` rows, from row `r` on, into the accumulators at column `j`."""
+        s = self.s
+        found: list[Stmt] = []
+        for v in self.reductions:
+            dtype = accumulator_dtype(v)
+            combine = getattr(s, v.op.combiner)
+            parts: list[Expr] = []
+            for k in range(step):
+                reduced = (*outer, s.add(r, const(k)) if k else r)
+                index = self._index((*lead, j), reduced)
+                parts.append(s.cast(self.pull.element(v.operands[0], index), dtype))
+            while len(parts) > 1:
+                parts = [combine(*parts[i : i + 2]) for i in range(0, len(parts), 2)]
+            s.forget(f"acc{v.id}")
+            total = combine(s.load(f"acc{v.id}", at, dtype), parts[0])
+            found.append(Store(f"acc{v.id}", at, total))
+        return [*faults(s), *found]
 
 
 POLICY = Policy("reduce", accepts, schedule, rank=60)

@@ -1,0 +1,1 @@
+"""Timings of Lamina beside its peers: `python -m benchmarks.run`."""

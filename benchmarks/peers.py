@@ -1,0 +1,171 @@
+"""Who is compared: how each peer is found, given its threads, and what is odd about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 40),
+    "MALLOC_TOP_PAD_": str(1 << 28),
+}
+"""Tells glibc to keep freed memory, so that large results meet no page faults."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A system that runs the workloads.
+
+    Attributes:
+        name: of the column.
+        builder: which builder of a workload it runs.
+        distribution: the installed package.
+        note: what a reader must know to judge its numbers.
+        environment: variables of its processes.
+        default: whether it takes part when `--peers` is not given.
+        ranked: whether it can be the best peer.
+    """
+
+    name: str
+    builder: str
+    distribution: str
+    note: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    default: bool = True
+    ranked: bool = True
+
+    def version(self) -> str | None:
+        """The installed version; None when the peer is absent."""
+        if importlib.util.find_spec(self.distribution) is None:
+            return None
+        return importlib.metadata.version(self.distribution)
+
+
+PEERS: dict[str, Peer] = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "lamina",
+            "lamina",
+            "lamina",
+            "functions under lm.jit, except in workloads named eager; results waited for with "
+            "block(); LAMINA_THREADS sets the threads",
+        ),
+        Peer(
+            "torch",
+            "torch",
+            "torch",
+            "eager, NCHW; torch.set_num_threads sets the threads; Adam is the fused one; large "
+            "results are mapped afresh at every call (see torch_heap)",
+        ),
+        Peer(
+            "torch_compile",
+            "torch_compile",
+            "torch",
+            "torch.compile in its default mode (Inductor, needs a C++ compiler); in training the "
+            "loss is compiled with its gradient, and Adam is the fused eager one",
+            default=False,
+        ),
+        Peer(
+            "torch_heap",
+            "torch",
+            "torch",
+            "torch, with the C library told to keep freed memory; not counted as best",
+            environment=KEEP_FREED_MEMORY,
+            default=False,
+            ranked=False,
+        ),
+        Peer(
+            "jax",
+            "jax",
+            "jax",
+            "under jax.jit, waited for with block_until_ready; NPROC sets the threads of XLA's "
+            "pool; images are NHWC",
+            environment={"JAX_PLATFORMS": "cpu"},
+        ),
+        Peer(
+            "numpy",
+            "numpy",
+            "numpy",
+            "products by its BLAS with OPENBLAS_NUM_THREADS threads, all else on one thread",
+        ),
+        Peer(
+            "numpy_heap",
+            "numpy",
+            "numpy",
+            "numpy, with the C library told to keep freed memory; not counted as best",
+            environment=KEEP_FREED_MEMORY,
+            default=False,
+            ranked=False,
+        ),
+    )
+}
+
+
+def environment(peer: Peer, threads: int, cache: Path) -> dict[str, str]:
+    """The variables of a peer's process: this one's, the threads, and caches of this run only."""
+    count = str(threads)
+    own = {
+        "LAMINA_THREADS": count,
+        "LAMINA_CACHE_DIR": str(cache / "lamina"),
+        "TORCHINDUCTOR_CACHE_DIR": str(cache / "inductor"),
+        "OMP_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "NPROC": count,
+        "PJRT_NPROC": count,
+    }
+    if threads == 1:
+        flags = os.environ.get("XLA_FLAGS", "")
+        own["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
+    return dict(os.environ) | own | dict(peer.environment)
+
+
+def configure(builder: str, threads: int) -> None:
+    """What a peer needs to be told from inside its process, after the environment."""
+    if builder in ("torch", "torch_compile"):
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def allowed_cpus(threads: int) -> list[int]:
+    """Processors for `threads` threads: distinct cores first, then their siblings.
+
+    All of them where this system does not say, or where no more than `threads` are allowed.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return []
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) <= threads:
+        return allowed
+    return spread(allowed, [_siblings(cpu) for cpu in allowed])[:threads]
+
+
+def spread(cpus: Sequence[int], siblings: Sequence[frozenset[int]]) -> list[int]:
+    """The processors in an order that uses every core once before any twice."""
+    first: list[int] = []
+    later: list[int] = []
+    seen: set[frozenset[int]] = set()
+    for cpu, core in zip(cpus, siblings):
+        (later if core in seen else first).append(cpu)
+        seen.add(core)
+    return first + later
+
+
+def _siblings(cpu: int) -> frozenset[int]:
+    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return frozenset([cpu])
+    found: set[int] = set()
+    for part in text.split(","):
+        low, _, high = part.partition("-")
+        found.update(range(int(low), int(high or low) + 1))
+    return frozenset(found)
