@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,40 +132,3 @@ def configure(builder: str, threads: int) -> None:
         import torch
 
         torch.set_num_threads(threads)
-
-
-def allowed_cpus(threads: int) -> list[int]:
-    """Processors for `threads` threads: distinct cores first, then their siblings.
-
-    All of them where this system does not say, or where no more than `threads` are allowed.
-    """
-    if not hasattr(os, "sched_getaffinity"):
-        return []
-    allowed = sorted(os.sched_getaffinity(0))
-    if len(allowed) <= threads:
-        return allowed
-    return spread(allowed, [_siblings(cpu) for cpu in allowed])[:threads]
-
-
-def spread(cpus: Sequence[int], siblings: Sequence[frozenset[int]]) -> list[int]:
-    """The processors in an order that uses every core once before any twice."""
-    first: list[int] = []
-    later: list[int] = []
-    seen: set[frozenset[int]] = set()
-    for cpu, core in zip(cpus, siblings):
-        (later if core in seen else first).append(cpu)
-        seen.add(core)
-    return first + later
-
-
-def _siblings(cpu: int) -> frozenset[int]:
-    path = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-    try:
-        text = path.read_text().strip()
-    except OSError:
-        return frozenset([cpu])
-    found: set[int] = set()
-    for part in text.split(","):
-        low, _, high = part.partition("-")
-        found.update(range(int(low), int(high or low) + 1))
-    return frozenset(found)

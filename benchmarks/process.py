@@ -129,7 +129,6 @@ class Worker:
 
 
 def start(peer: peers.Peer, threads: int, cache: Path) -> Worker:
-    """A worker for `peer` with its threads, its processors and its environment."""
-    cpus = ",".join(map(str, peers.allowed_cpus(threads)))
-    argv = [sys.executable, "-m", "benchmarks.worker", *([cpus] if cpus else [])]
+    """A worker for `peer` with its threads and its environment."""
+    argv = [sys.executable, "-m", "benchmarks.worker"]
     return Worker(argv, peers.environment(peer, threads, cache))

@@ -154,9 +154,6 @@ def main() -> None:
     die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what peers print
-    cpus = [int(cpu) for cpu in sys.argv[1].split(",")] if sys.argv[1:] else []
-    if cpus and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cpus)
     serve(sys.stdin, answers)
 
 

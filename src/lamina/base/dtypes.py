@@ -69,7 +69,7 @@ _BY_NUMPY = {d.numpy: d for d in ALL}
 
 
 def dtype(spec: object) -> DType:
-    """The DType named by `spec`: a DType, a name ("f32", "float32"), a NumPy dtype or a Python type.
+    """The DType named by `spec`: a DType, a name ("f32", "float32"), a NumPy or a Python type.
 
     Raises:
         TypeError: no such element type.

@@ -1,4 +1,4 @@
-"""The family of errors: each says what failed, the facts that clash, a way out, and the user's line."""
+"""The family of errors: what failed, the facts that clash, a way out, and the user's line."""
 
 from __future__ import annotations
 

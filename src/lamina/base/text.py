@@ -18,7 +18,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
         return "  ".join(parts).rstrip()
 
     ruled = ["  ".join("-" * w for w in widths)]
-    return "\n".join([line(head, None), *ruled, *(line(c, r) for c, r in zip(cells, rows, strict=True))])
+    return "\n".join(
+        [line(head, None), *ruled, *(line(c, r) for c, r in zip(cells, rows, strict=True))]
+    )
 
 
 def quantity(value: float, unit: str) -> str:

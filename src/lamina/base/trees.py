@@ -64,9 +64,7 @@ def map(f: Callable[..., Any], tree: Any, *others: Any) -> Any:
                 [f"first:  {describe(tree)}", f"other:  {describe(other)}"],
                 "pass trees with the same keys in the same order",
             )
-    return rebuild(
-        {n: map(f, c, *(its[0][n] for its in rest if its)) for n, c in children.items()}
-    )
+    return rebuild({n: map(f, c, *(its[0][n] for its in rest if its)) for n, c in children.items()})
 
 
 def flatten(tree: Any) -> tuple[list[Any], Callable[[Sequence[Any]], Any]]:

@@ -62,7 +62,11 @@ def run(options: argparse.Namespace) -> int:
     print("       python docs/walkthrough.py              one function on every floor of Lamina")
     print("       lamina info                             the machine as Lamina sees it")
     rate = steps / max(seconds, 1e-9)
-    print(f"demo: test accuracy {accuracy:.1%}, {elapsed:.1f} s, {rate:.0f} steps/s".replace("%", " %"))
+    print(
+        f"demo: test accuracy {accuracy:.1%}, {elapsed:.1f} s, {rate:.0f} steps/s".replace(
+            "%", " %"
+        )
+    )
     return 0
 
 

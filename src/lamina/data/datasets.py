@@ -101,7 +101,8 @@ def read_idx(path: str | Path) -> np.ndarray:
             data = gzip.decompress(data)
         except (OSError, EOFError) as damage:
             raise UsageError(f"read_idx: {path.name} is damaged", [f"gzip: {damage}"]) from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES or len(data) < 4 + 4 * data[3]:
+    known = len(data) >= 4 and data[:2] == b"\0\0" and data[2] in _IDX_TYPES
+    if not known or len(data) < 4 + 4 * data[3]:
         raise UsageError(
             f"read_idx: {path.name} is not an idx file",
             [f"first bytes: {data[:4].hex(' ') or 'none'}", "expected:    00 00 type rank"],

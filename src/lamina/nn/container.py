@@ -9,7 +9,7 @@ from lamina.nn.module import Module
 
 
 class Sequential(Module):
-    """Layers applied one after the other. Parameters are named "0.weight", "1.bias", as in PyTorch."""
+    """Layers applied one after the other. Parameters are named "0.weight", as in PyTorch."""
 
     def __init__(self, *layers: Module):
         super().__init__()

@@ -1,14 +1,17 @@
-"""Module: a layer or a composition of layers, a tree of parameters that `jit` and `grad` understand."""
+"""Module: a layer or a composition of layers, a tree of parameters for `jit` and `grad`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Self
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 import lamina.tensor as lm
 from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.graph.ir import emit
+from lamina.graph.ops import Identity
 from lamina.runtime import register_node
 from lamina.tensor import Tensor
 
@@ -16,8 +19,13 @@ from lamina.tensor import Tensor
 class Module:
     """Base of layers and models. Assign layers and tensors as attributes; write `forward`.
 
-    A tensor attribute is a parameter, unless `register_buffer` made it a buffer (running
-    statistics and the like: saved, but not trained). Anything else is a constant of the layer.
+    A tensor attribute, also in a list or a dict, is a parameter, unless `register_buffer` made it a
+    buffer (running statistics and the like: saved, but not trained). Anything else is a constant of
+    the layer. Names come in the order of definition, a module's own parameters before those inside.
+
+    One Tensor assigned at two places is one shared parameter: its gradient is the sum over both
+    uses, it is listed once, under its first name, and what is put in its place is put in both.
+    `copy.deepcopy` makes a model that shares nothing with this one.
 
     Example:
         >>> import lamina as lm
@@ -33,9 +41,11 @@ class Module:
     """
 
     training: bool
+    frozen: bool
 
     def __init__(self) -> None:
         self.training = True
+        self.frozen = False
         self._buffer_names: tuple[str, ...] = ()
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
@@ -68,8 +78,17 @@ class Module:
         return children, rebuild
 
     def __trainable__(self, name: str) -> bool:
-        """Whether the attribute is a parameter rather than a buffer."""
-        return name not in self._buffer_names
+        """Whether `lm.grad` differentiates by the attribute: neither a buffer nor frozen."""
+        return name not in self._buffer_names and not self.frozen
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy with tensors of its own; what was shared inside stays shared inside."""
+        for place in self._places():
+            memo.setdefault(id(place.tensor), emit(Identity(), place.tensor))
+        other = object.__new__(type(self))
+        memo[id(self)] = other
+        other.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return other
 
     def register_buffer(self, name: str, tensor: Tensor | None) -> None:
         """Keep `tensor` as an attribute that is saved with the module but not trained."""
@@ -99,36 +118,50 @@ class Module:
         for _, module in self.named_modules():
             yield module
 
-    def _tensors(self, trained: bool) -> Iterator[tuple[str, dict[str, Any] | list[Any], Any]]:
+    def _places(self) -> Iterator[Place]:
         for prefix, module in self.named_modules():
-            for name, value in module.__dict__.items():
-                if module.__trainable__(name) is not trained:
-                    continue
-                for path, holder, key in _places(module.__dict__, name, value):
-                    if isinstance(holder[key], Tensor):
-                        yield (f"{prefix}.{path}" if prefix else path), holder, key
+            for name in module.__dict__:
+                for path, holder, key in _slots(module.__dict__, name, name):
+                    full = f"{prefix}.{path}" if prefix else path
+                    yield Place(full, holder, key, name in module._buffer_names)
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Each parameter with its path, such as "hidden.weight"."""
-        for path, holder, key in self._tensors(trained=True):
-            yield path, holder[key]
+    def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+        """Each parameter with its path, such as "hidden.weight".
+
+        Args:
+            remove_duplicate: list a shared parameter once, rather than under each of its names.
+        """
+        seen: set[int] = set()
+        for place in self._places():
+            if not place.is_buffer and not (remove_duplicate and id(place.tensor) in seen):
+                seen.add(id(place.tensor))
+                yield place.path, place.tensor
 
     def parameters(self) -> Iterator[Tensor]:
-        """Each parameter."""
+        """Each parameter, shared ones once."""
         for _, tensor in self.named_parameters():
             yield tensor
 
     def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
         """Each buffer with its path."""
-        for path, holder, key in self._tensors(trained=False):
-            yield path, holder[key]
+        for place in self._places():
+            if place.is_buffer:
+                yield place.path, place.tensor
 
     def set_parameters(self, new: Mapping[str, Tensor]) -> None:
-        """Replace parameters by path; optimisers do."""
-        places = {path: (holder, key) for path, holder, key in self._tensors(trained=True)}
-        for path, tensor in new.items():
-            holder, key = places[path]
-            holder[key] = tensor
+        """Replace parameters by path, wherever they are shared; optimisers do.
+
+        Raises:
+            UsageError: there is no parameter of that name.
+        """
+        places = {p.path: p for p in self._places() if not p.is_buffer}
+        unknown = [path for path in new if path not in places]
+        if unknown:
+            raise UsageError(
+                f"set_parameters: {type(self).__name__} has no such parameters",
+                [f"unknown: {', '.join(unknown)}", f"known:   {', '.join(places)}"],
+            )
+        _replace(places.values(), {id(places[path].tensor): t for path, t in new.items()})
 
     # ------------------------------------------------------------ modes and state
 
@@ -142,46 +175,56 @@ class Module:
         """Evaluation mode."""
         return self.train(False)
 
+    def freeze(self, mode: bool = True) -> Self:
+        """Exclude the parameters of this module and all inside from training.
+
+        They keep their names and are saved, but have no gradient, and optimisers leave them alone;
+        `freeze(False)` takes them back in.
+        """
+        for module in self.modules():
+            module.frozen = mode
+        return self
+
     def astype(self, dtype: Any) -> Self:
         """Convert floating parameters and buffers in place; the module itself."""
-        for trained in (True, False):
-            for _, holder, key in list(self._tensors(trained)):
-                if holder[key].dtype.is_float:
-                    holder[key] = lm.astype(holder[key], dtype)
+        floating = [p for p in self._places() if p.tensor.dtype.is_float]
+        _replace(floating, {id(p.tensor): lm.astype(p.tensor, dtype) for p in floating})
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Parameters and buffers by path, with PyTorch's names."""
-        return dict(self.named_parameters()) | dict(self.named_buffers())
+        """Parameters and buffers by path, with PyTorch's names; shared ones under each name."""
+        return {place.path: place.tensor for place in self._places()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Take tensors or arrays by path; nothing changes unless everything fits.
+        """Take copies of tensors or arrays by path; nothing changes unless everything fits.
 
         Args:
-            state: arrays, Tensors, or anything NumPy reads.
+            state: arrays, Tensors, or anything NumPy reads. Of several for one shared parameter,
+                the last in the order of the module counts.
             strict: refuse missing and unknown names.
 
         Raises:
             UsageError: names are missing or unknown.
             ShapeError, DTypeError: an array does not fit its place.
         """
-        places = {
-            path: (holder, key)
-            for trained in (True, False)
-            for path, holder, key in self._tensors(trained)
-        }
+        places = {place.path: place for place in self._places()}
         missing = [name for name in places if name not in state]
         unknown = [name for name in state if name not in places]
         if strict and (missing or unknown):
             raise UsageError(
                 f"load_state_dict: the names differ from those of {type(self).__name__}",
-                [f"missing: {', '.join(missing) or 'none'}", f"unknown: {', '.join(unknown) or 'none'}"],
+                [
+                    f"missing: {', '.join(missing) or 'none'}",
+                    f"unknown: {', '.join(unknown) or 'none'}",
+                ],
                 "check the model's sizes and layers, or pass strict=False",
             )
-        loaded = {n: _fit(n, places[n][0][places[n][1]], state[n]) for n in places if n in state}
-        for name, tensor in loaded.items():
-            holder, key = places[name]
-            holder[key] = tensor
+        loaded = [(p, _fit(n, p.tensor, state[n])) for n, p in places.items() if n in state]
+        shared = {id(p.tensor): tensor for p, tensor in loaded if not p.is_buffer}
+        for place, tensor in loaded:
+            if place.is_buffer:
+                place.holder[place.key] = tensor
+        _replace([p for p in places.values() if not p.is_buffer], shared)
 
     def extra_repr(self) -> str:
         """The layer's sizes, for `repr`."""
@@ -193,6 +236,35 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         inner = "\n  ".join(lines)
         return f"{type(self).__name__}(\n  {inner}\n)"
+
+
+class Place(NamedTuple):
+    """Where a module holds a tensor: at `holder[key]`.
+
+    Attributes:
+        path: its name from the root, such as "hidden.weight".
+        holder: the attributes of a module, or a list or dict among them.
+        key: where in it.
+        is_buffer: whether it is saved but not trained.
+    """
+
+    path: str
+    holder: Any
+    key: Any
+    is_buffer: bool
+
+    @property
+    def tensor(self) -> Tensor:
+        """What stands there."""
+        return self.holder[self.key]
+
+
+def _replace(places: Iterable[Place], new: Mapping[int, Tensor]) -> None:
+    """Put `new[id(tensor)]` wherever one of the places holds the tensor."""
+    for place in places:
+        found = new.get(id(place.tensor))
+        if found is not None:
+            place.holder[place.key] = found
 
 
 def _is_tree(value: Any) -> bool:
@@ -214,20 +286,27 @@ def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _places(holder: Any, key: Any, value: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    path = path or str(key)
-    if isinstance(value, list):
-        for i, item in enumerate(value):
-            yield from _places(value, i, item, f"{path}.{i}")
-    elif isinstance(value, dict):
-        for k, item in value.items():
-            yield from _places(value, k, item, f"{path}.{k}")
-    else:
+def _slots(holder: Any, key: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Path, holder and key of each tensor at `holder[key]` or in lists and dicts there."""
+    value = holder[key]
+    if isinstance(value, Tensor):
+        if isinstance(holder, tuple):
+            raise UsageError(
+                f"Module: {path} is a tensor in a tuple, where nothing can take its place",
+                [f"tensor: {value.type}"],
+                "keep parameters in a list or a dict",
+            )
         yield path, holder, key
+    elif isinstance(value, list | tuple):
+        for i in range(len(value)):
+            yield from _slots(value, i, f"{path}.{i}")
+    elif isinstance(value, dict):
+        for k in value:
+            yield from _slots(value, k, f"{path}.{k}")
 
 
 def _fit(name: str, old: Tensor, new: Any) -> Tensor:
-    array = new if isinstance(new, Tensor) else lm.asarray(np.asarray(new))
+    array = new if isinstance(new, Tensor) else lm.asarray(np.asarray(new), copy=True)
     if array.shape != old.shape:
         raise ShapeError(
             f"load_state_dict: {name} has another shape",

@@ -109,7 +109,9 @@ class Traced:
         kept = recipe.returned_leaves
         replaced = {i for i, _ in self._updates}
         self._donors = [
-            (at, i) for at, i in enumerate(self._read) if donate and i in replaced and i not in kept
+            (at, i)
+            for at, i in enumerate(self._read)
+            if donate and i in replaced and i not in kept and type(flat.leaves[i]) is Tensor
         ]
         self._inputs = len(self._read) + len(self._captured) + len(self._generator)
         self._recipe = None  # type: ignore[assignment]

@@ -40,9 +40,7 @@ class Maker:
 
     def arrays(self) -> list[np.ndarray]:
         """Inputs for the graph."""
-        return [
-            self.rng.standard_normal(v.type.shape).astype(v.dtype.numpy) for v in self.inputs
-        ]
+        return [self.rng.standard_normal(v.type.shape).astype(v.dtype.numpy) for v in self.inputs]
 
     kinds = (
         ["unary"] * 4
@@ -51,7 +49,7 @@ class Maker:
         + ["reduce"] * 4
         + ["spread"] * 3
         + ["contract"] * 3
-        + "permute reshape slice pad flip concatenate window fold gather scatter".split()
+        + ["permute", "reshape", "slice", "pad", "flip", "concatenate", "window", "fold", "gather", "scatter"]
     )
 
     def _shape(self) -> tuple[int, ...]:
@@ -183,9 +181,7 @@ class Maker:
         if x.rank == 0:
             return None
         n = x.type.shape[0]
-        indices = ops.remainder(
-            ops.iota(5, dtypes.int64) * 3, ops.constant(n, dtypes.int64, (5,))
-        )
+        indices = ops.remainder(ops.iota(5, dtypes.int64) * 3, ops.constant(n, dtypes.int64, (5,)))
         return ops.gather(x, indices, x.rank - 1, 1)
 
     def scatter(self) -> Value | None:
@@ -194,9 +190,7 @@ class Maker:
             return None
         n = x.type.shape[0]
         size = 4
-        indices = ops.remainder(
-            ops.iota(n, dtypes.int64), ops.constant(size, dtypes.int64, (n,))
-        )
+        indices = ops.remainder(ops.iota(n, dtypes.int64), ops.constant(size, dtypes.int64, (n,)))
         return ops.scatter_add(x, indices, size, x.rank - 1, 1)
 
 

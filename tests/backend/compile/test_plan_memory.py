@@ -12,7 +12,7 @@ from lamina.backend.compile.pipelines import pipeline
 from lamina.backend.compile.plan_memory import ALIGNMENT, plan_memory
 from lamina.backend.targets import select
 from lamina.base import dtypes
-from lamina.graph.ir import Graph, TensorType, Value, placeholder, trace
+from lamina.graph.ir import Graph, TensorType, Value, trace
 from lamina.runtime import Buffer, memory_stats
 from tests.backend.compile.random_graphs import Maker
 
@@ -43,9 +43,7 @@ def test_slots_that_live_together_do_not_overlap(seed: int) -> None:
     for i, a in enumerate(arena):
         for b in arena[i + 1 :]:
             together = a.first <= b.last and b.first <= a.last
-            apart = (
-                a.offset + a.size_bytes <= b.offset or b.offset + b.size_bytes <= a.offset
-            )
+            apart = a.offset + a.size_bytes <= b.offset or b.offset + b.size_bytes <= a.offset
             one_memory = (id(a), id(b)) in shared or (id(b), id(a)) in shared
             assert apart or not together or one_memory, (a, b)
 
@@ -77,7 +75,12 @@ def test_an_update_is_refused_while_the_old_value_is_needed_later() -> None:
         return new, ops.contract(new, ops.contract(p, w, "ij,jk->ik"), "ij,jk->ik")
 
     lowered, plan = planned(trace(f, matrix(32, 32), matrix(32, 32)))
-    writers = {s.number: n for n, step in enumerate(lowered.steps) for s in step.slots.values() if s.kind == "output" and s.first == n}
+    writers = {
+        s.number: n
+        for n, step in enumerate(lowered.steps)
+        for s in step.slots.values()
+        if s.kind == "output" and s.first == n
+    }
     for output, donor in plan.donors.items():
         assert lowered.inputs[donor].last <= writers[output]
     a = np.random.default_rng(0).standard_normal((32, 32)).astype(np.float32)

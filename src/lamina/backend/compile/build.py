@@ -137,9 +137,7 @@ class Compiled:
 _programs: dict[tuple[Graph, str, int], Compiled] = {}
 
 
-def compile_graph(
-    graph: Graph, target: Target | None = None, level: int | None = None
-) -> Compiled:
+def compile_graph(graph: Graph, target: Target | None = None, level: int | None = None) -> Compiled:
     """The program of `graph`; equal graphs are compiled once in a process.
 
     Args:
@@ -257,4 +255,3 @@ def _range(slot: Slot, plan: Plan) -> tuple[int, int]:
     elif slot.kind == "constant":
         return 0, 0
     return -2 * place - 2, -2 * place - 1
-

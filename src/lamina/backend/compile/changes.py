@@ -15,7 +15,7 @@ from typing import Any
 
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.printer import names, statement
-from lamina.graph.ops import Fusion, Item, splat_value
+from lamina.graph.ops import Constant, Fusion, Item, splat_value
 
 LINE_LENGTH = 200  # longer statements are cut
 LITERAL_ELEMENTS = 16  # longer arrays are counted rather than written
@@ -219,7 +219,8 @@ def _key(v: Value, name: Names) -> Any:
 
 def line(v: Value, name: Names) -> str:
     """A node as one line; long arrays are counted, and what is longer still is cut."""
-    if not v.operands and splat_value(v) is None and v.type.size > LITERAL_ELEMENTS:
+    literal = isinstance(v.op, Constant) and splat_value(v) is None
+    if literal and v.type.size > LITERAL_ELEMENTS:
         return f"{name[v.id]}: {v.type} = {v.op.name} of {v.type.size} elements"
     first, *more = statement(v, name).splitlines()
     return first[:LINE_LENGTH] + (" ..." if more or len(first) > LINE_LENGTH else "")
@@ -253,4 +254,4 @@ def _summary(
 def _by_op(nodes: Iterable[Value]) -> str:
     """`exp, reshape 2`: the ops of the nodes, most frequent first."""
     count = Counter(v.op.name for v in nodes)
-    return ", ".join(f"{op} {n}" if n > 1 or len(count) == 1 else op for op, n in count.most_common())
+    return ", ".join(f"{op} {n}" if n > 1 else op for op, n in count.most_common())

@@ -2,69 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from lamina.backend.codegen.llvm import kernel_assembly, kernel_ir
 from lamina.backend.compile.build import Compiled
-from lamina.backend.compile.lower import Step
+from lamina.backend.compile.changes import Trail
+from lamina.backend.compile.lower import Lowered, Step
+from lamina.backend.compile.plan_memory import Plan
 from lamina.backend.nest.printer import to_text
 from lamina.base.text import quantity, table
+from lamina.graph.ops import Fusion
+
+WIDTH = 80
+CACHE_NOTE = (
+    "codegen loads kernels that the process or LAMINA_CACHE_DIR has, and compiles the others"
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """One stage of a program, or one view of its result.
+
+    Attributes:
+        name: "graph", the name of a pass, "kernels", "nest", "llvm", "assembly", "memory",
+            "program" or "time".
+        title: the name with the most important numbers.
+        text: what there is to see.
+        seconds: how long the stage took; None for a view.
+    """
+
+    name: str
+    title: str
+    text: str
+    seconds: float | None = None
+
+    def __str__(self) -> str:
+        spent = "" if self.seconds is None else f", {quantity(self.seconds, 's')}"
+        head = f"── {self.title}{spent} "
+        ruled = f"{head}{'─' * max(3, WIDTH - len(head))}"
+        return f"{ruled}\n{self.text}" if self.text else ruled
+
+
+def sections(
+    compiled: Compiled,
+    *,
+    passes: bool = True,
+    graphs: bool = False,
+    llvm: bool = False,
+    assembly: bool = False,
+    trace_s: float | None = None,
+) -> tuple[Section, ...]:
+    """Every stage of a compiled graph in order: what changed, how long it took, and the memory.
+
+    Args:
+        compiled: the program.
+        passes: with what each graph pass changed; else only their times.
+        graphs: with the whole graph after each pass instead of the change.
+        llvm: with the LLVM IR of each kernel.
+        assembly: with its machine code as text.
+        trace_s: how long the user's function was traced, if that is known.
+    """
+    found = list(_graphs(compiled, passes, graphs, trace_s))
+    found.append(_kernels(compiled))
+    found += _nests(compiled, llvm, assembly)
+    found += [
+        _memory(compiled),
+        _program(compiled),
+        Section("time", "time", _times(compiled, trace_s)),
+    ]
+    return tuple(found)
 
 
 def report(compiled: Compiled, llvm: bool = False, assembly: bool = False) -> str:
-    """Every stage of a compiled graph, what changed in it, the time of each, and the memory.
-
-    Args:
-        llvm: with the LLVM IR of each kernel.
-        assembly: with its machine code as text.
-    """
-    return "\n\n".join(
-        [
-            *_graphs(compiled),
-            _kernels(compiled),
-            *_nests(compiled, llvm, assembly),
-            _memory(compiled),
-            _times(compiled),
-        ]
-    )
+    """The sections of a compiled graph as one text."""
+    return joined(sections(compiled, llvm=llvm, assembly=assembly))
 
 
-def _title(text: str) -> str:
-    return f"── {text} " + "─" * max(3, 76 - len(text))
+def times(compiled: Compiled) -> str:
+    """The table of compile stages alone."""
+    return _times(compiled, None)
 
 
-def _graphs(compiled: Compiled) -> list[str]:
+def _graphs(
+    compiled: Compiled, passes: bool, graphs: bool, trace_s: float | None
+) -> Iterator[Section]:
     record = compiled.record
-    parts = [f"{_title(f'graph: {len(record.source.nodes)} nodes')}\n{record.source}"]
-    previous = str(record.source)
-    for stage in record.stages:
-        text = str(stage.graph)
-        title = _title(f"{stage.name}: {stage.before} -> {stage.after} nodes")
-        parts.append(f"{title}\n{text}" if text != previous else f"{title}\nno change")
-        previous = text
-    return parts
+    trail = Trail(record.source)
+    title = f"graph: {_count(len(record.source.nodes), 'node')}"
+    yield Section("graph", title, trail.text(), trace_s)
+    for stage in record.stages if passes or graphs else ():
+        change = trail.follow(stage.graph)
+        fusions = sum(isinstance(v.op, Fusion) for v in stage.graph.nodes)
+        after = _count(fusions, "step") if fusions else _count(stage.after, "node")
+        title = f"{stage.name}: {_count(stage.before, 'node')} -> {after}"
+        if not change.text:
+            title = f"{stage.name}: no change"
+        text = str(stage.graph) if graphs and change.text else change.text
+        yield Section(stage.name, title, text, stage.seconds)
 
 
-def _kernels(compiled: Compiled) -> str:
-    lowered = compiled.record.lowered
-    assert lowered is not None
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+def _made(compiled: Compiled) -> tuple[Lowered, Plan]:
+    """Steps and memory plan, which every compiled graph has."""
+    record = compiled.record
+    assert record.lowered is not None and record.plan is not None
+    return record.lowered, record.plan
+
+
+def _kernels(compiled: Compiled) -> Section:
+    lowered, _ = _made(compiled)
     rows = []
     for number, step in enumerate(lowered.steps):
+        reads, writes = _traffic(step)
         for task in step.tasks:
-            reads, writes = _traffic(step)
-            rows.append(
-                [
-                    number,
-                    task.nest.name,
-                    task.extent,
-                    task.grain,
-                    quantity(reads, "B"),
-                    quantity(writes, "B"),
-                    step.span or "",
-                ]
-            )
-    head = ["step", "kernel", "extent", "grain", "reads", "writes", "line"]
-    return f"{_title(f'kernels: {len(rows)}')}\n{table(head, rows)}"
+            row = [number, task.nest.name, step.policy, task.extent, task.grain]
+            rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
+    head = ["step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
+    seconds = compiled.record.seconds.get("schedule")
+    return Section("kernels", f"kernels: {len(rows)}", table(head, rows), seconds)
 
 
 def _traffic(step: Step) -> tuple[int, int]:
@@ -73,58 +133,68 @@ def _traffic(step: Step) -> tuple[int, int]:
     return reads, writes
 
 
-def _nests(compiled: Compiled, llvm: bool, assembly: bool) -> list[str]:
-    lowered = compiled.record.lowered
-    assert lowered is not None
-    parts: list[str] = []
+def _nests(compiled: Compiled, llvm: bool, assembly: bool) -> list[Section]:
+    """Each kernel once, however often it is launched."""
+    lowered, _ = _made(compiled)
+    found: list[Section] = []
     shown: set[str] = set()
     nests = [task.nest for step in lowered.steps for task in step.tasks]
     for nest, kernel in zip(nests, compiled.record.kernels, strict=True):
         if kernel.key in shown:
             continue
         shown.add(kernel.key)
-        parts.append(f"{_title(f'nest {nest.name}')}\n{to_text(nest)}")
+        found.append(Section("nest", f"nest {nest.name}", to_text(nest).rstrip()))
         if llvm:
-            parts.append(f"{_title(f'LLVM {nest.name}')}\n{kernel_ir(nest, compiled.target)}")
+            text = kernel_ir(nest, compiled.target).rstrip()
+            found.append(Section("llvm", f"LLVM {nest.name}", text))
         if assembly:
-            text = kernel_assembly(nest, compiled.target)
-            parts.append(f"{_title(f'assembly {nest.name}')}\n{text}")
-    return parts
+            text = kernel_assembly(nest, compiled.target).rstrip()
+            found.append(Section("assembly", f"assembly {nest.name}", text))
+    return found
 
 
-def _memory(compiled: Compiled) -> str:
-    record = compiled.record
-    plan, lowered = record.plan, record.lowered
-    assert plan is not None and lowered is not None
+def _memory(compiled: Compiled) -> Section:
+    lowered, plan = _made(compiled)
     rows = [
-        [slot.name, slot.offset, quantity(slot.size_bytes, "B"), slot.first, slot.last]
+        [_value(slot.name), slot.offset, quantity(slot.size_bytes, "B"), slot.first, slot.last]
         for slot in lowered.slots
         if slot.kind == "arena"
     ]
     lines = [
-        _title("memory"),
         f"arena {quantity(plan.arena_bytes, 'B')}; "
         f"{quantity(plan.sum_bytes, 'B')} without reuse; "
-        f"{len(plan.in_place)} results written over an operand; "
-        f"{len(plan.donors)} outputs that may take an input's memory",
+        f"{_count(len(plan.in_place), 'result')} written over an operand; "
+        f"{_count(len(plan.donors), 'output')} that may take an input's memory",
     ]
     if rows:
-        lines.append(table(["value", "offset", "size", "first", "last"], rows))
-    return "\n".join(lines)
+        lines += ["", table(["value", "offset", "size", "first step", "last"], rows)]
+    title = f"memory: {quantity(plan.arena_bytes, 'B')}"
+    seconds = compiled.record.seconds.get("plan_memory")
+    return Section("memory", title, "\n".join(lines), seconds)
 
 
-def _times(compiled: Compiled) -> str:
+def _value(slot_name: str) -> str:
+    """`arena-1: f32[8]` is a value without a number: its type says more."""
+    return slot_name.removeprefix("arena-1: ")
+
+
+def _program(compiled: Compiled) -> Section:
+    target = compiled.target
+    launches = len(compiled.record.kernels)
+    title = f"program for {target.name}: {launches} {'launch' if launches == 1 else 'launches'}"
+    return Section("program", title, str(compiled.program))
+
+
+def _times(compiled: Compiled, trace_s: float | None) -> str:
     record = compiled.record
-    rows: list[Sequence[object]] = [
+    rows: list[Sequence[object]] = []
+    if trace_s is not None:
+        rows.append(["trace", "", len(record.source.nodes), f"{trace_s * 1e3:.2f}"])
+    rows += [
         [stage.name, stage.before, stage.after, f"{stage.seconds * 1e3:.2f}"]
         for stage in record.stages
     ]
     rows += [[name, "", "", f"{s * 1e3:.2f}"] for name, s in record.seconds.items()]
-    total = sum(s.seconds for s in record.stages) + sum(record.seconds.values())
+    total = sum(s.seconds for s in record.stages) + sum(record.seconds.values()) + (trace_s or 0.0)
     rows.append(["total", "", "", f"{total * 1e3:.2f}"])
-    return f"{_title('time')}\n{table(['stage', 'nodes before', 'after', 'ms'], rows)}"
-
-
-def times(compiled: Compiled) -> str:
-    """The table of compile stages alone."""
-    return _times(compiled).split("\n", 1)[1]
+    return table(["stage", "nodes before", "after", "ms"], rows)

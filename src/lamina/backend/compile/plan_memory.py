@@ -60,7 +60,7 @@ def _replaceable(step: Step, number: int) -> list[tuple[Slot, Slot]]:
     """Pairs (result, operand) of a step where the result may be written over the operand."""
     if len(step.tasks) != 1:
         return []
-    used = [slot for slot in step.slots.values()]
+    used = list(step.slots.values())
     found: list[tuple[Slot, Slot]] = []
     for param in step.tasks[0].nest.params:
         if param.role == "in":
@@ -96,7 +96,7 @@ def _aligned(size_bytes: int) -> int:
 
 
 def _pack(chains: list[tuple[int, int, int, list[Slot]]]) -> int:
-    """Offsets, largest first, each into the smallest gap that holds it. Returns the arena's size."""
+    """Offsets, largest first, each into the smallest gap that holds it; the arena's size."""
     placed: list[tuple[int, int, int, int]] = []  # first, last, begin, end
     total = 0
     for first, last, size, slots in sorted(chains, key=lambda c: -c[2]):

@@ -1,4 +1,4 @@
-"""The nest language: loops, loads and stores over flat buffers. A dozen node kinds, all on this page.
+"""The nest language: loops, loads and stores over flat buffers. A dozen kinds, all on this page.
 
     kernel row_sum(x: f32[8192] in, y: f32[8] out) {
       parallel for i in 0..8 {

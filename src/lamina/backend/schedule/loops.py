@@ -1,4 +1,4 @@
-"""What the policies share: parameters of a kernel, loops over a space, and how much work is enough."""
+"""What the policies share: parameters of a kernel, stores, and how much work is enough."""
 
 from __future__ import annotations
 

@@ -67,11 +67,25 @@ class Pull:
 
     def element(self, value: Value, index: Index) -> Expr:
         """The element of `value` at `index`, one i64 expression an axis."""
-        key = (value.id, self.builder.mask, *index)
-        found = self._memo.get(key)
-        if found is None:
-            found = self._memo[key] = self._pull(value, index)
-        return found
+        memo, where = self._memo, (self.builder.mask, *index)
+        stack = [value]  # elementwise operands lie at the same index: no need to recurse
+        while stack:
+            v = stack[-1]
+            key = (v.id, *where)
+            if key not in memo:
+                missing = self._missing(v, where)
+                if missing:
+                    stack.extend(missing)
+                    continue
+                memo[key] = self._pull(v, index)
+            stack.pop()
+        return memo[(value.id, *where)]
+
+    def _missing(self, value: Value, where: tuple[object, ...]) -> list[Value]:
+        """Operands that an elementwise op still needs at the same index."""
+        if value.id in self._bound or value.op is None or value.op.lane is None:
+            return []
+        return [o for o in value.operands if (o.id, *where) not in self._memo]
 
     def _pull(self, value: Value, index: Index) -> Expr:
         bound = self._bound.get(value.id)
@@ -84,5 +98,6 @@ class Pull:
         if op is None or (op.lane is None and op.view is None):
             raise AssertionError(f"{value!r} is neither bound nor can it be pulled")
         if op.lane is not None:
-            return op.lane(self.builder, *[self.element(o, index) for o in value.operands])
+            where = (self.builder.mask, *index)
+            return op.lane(self.builder, *[self._memo[(o.id, *where)] for o in value.operands])
         return op.view(self.builder, index, *[Operand(self, o) for o in value.operands])

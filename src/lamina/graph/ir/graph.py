@@ -13,7 +13,9 @@ from lamina.graph.ir.types import TensorType
 from lamina.graph.ir.value import Value, apply, placeholder
 
 
-def topological(outputs: Iterable[Value], stop: Callable[[Value], bool] | None = None) -> list[Value]:
+def topological(
+    outputs: Iterable[Value], stop: Callable[[Value], bool] | None = None
+) -> list[Value]:
     """Every value that `outputs` depend on, operands before users; not beyond values that `stop`.
 
     Raises:
@@ -64,7 +66,7 @@ class Graph:
 
     @cached_property
     def users(self) -> dict[int, tuple[Value, ...]]:
-        """The nodes that read a value, by the value's id; a node that reads it twice is there once."""
+        """The nodes that read a value, by its id; one that reads it twice is there once."""
         found: dict[int, list[Value]] = {v.id: [] for v in self.values}
         for node in self.nodes:
             for operand_id in dict.fromkeys(o.id for o in node.operands):

@@ -1,4 +1,4 @@
-"""What an operator is: one frozen dataclass that says what it means, how it varies and how it loops.
+"""What an operator is: a frozen dataclass that says what it means, how it varies, how it loops.
 
 An op answers three questions.
 

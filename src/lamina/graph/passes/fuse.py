@@ -268,7 +268,7 @@ class _Fuser:
         A value of the whole space is read at its own element; a value of the rows through expands
         of the reduced axes. For `reduce` and `contract` only the result's space counts.
         """
-        kind, space, kept, axes = joined
+        kind, space, kept, _ = joined
         seen: set[int] = set()
         stack = [start]
         while stack:
@@ -327,7 +327,9 @@ class _Fuser:
         used = {v.id for v in self.graph.outputs}
         for group in self.groups:
             for m in group.members:
-                used.update(u.id for u in self.leaves_of[m.id] if self.group_of.get(u.id) is not group)
+                used.update(
+                    u.id for u in self.leaves_of[m.id] if self.group_of.get(u.id) is not group
+                )
         for group in self._sorted_groups():
             self._emit(group, [m for m in group.members if m.id in used], new)
         return Graph(self.graph.inputs, tuple(new[v.id] for v in self.graph.outputs))
@@ -396,7 +398,7 @@ def _copy_span(new: Value, old: Value) -> Value:
 
 
 def pullable(v: Value) -> bool:
-    """Whether an element of `v` can be computed where it is read: elementwise ops, views, splats."""
+    """Whether an element of `v` can be computed where it is read: lanes, views and splats."""
     if v.op is None:
         return False
     return v.op.lane is not None or v.op.view is not None or splat_value(v) is not None
@@ -404,7 +406,9 @@ def pullable(v: Value) -> bool:
 
 def _is_literal(v: Value) -> bool:
     """An array constant: it lies in memory and is read like an input."""
-    return v.op is not None and not v.operands and v.op.name == "constant" and splat_value(v) is None
+    return (
+        v.op is not None and not v.operands and v.op.name == "constant" and splat_value(v) is None
+    )
 
 
 def _same_elements(user: Value, v: Value) -> bool:

@@ -23,6 +23,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     GATHER_CYCLES,
     MOST_ROWS,
     RUN_CYCLES,
+    TASK_CYCLES,
     TRANSPOSE_CYCLES,
     WAYS,
     Grid,
@@ -34,6 +35,7 @@ from lamina.backend.schedule.schedule import Task
 
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
 SHORT_RUN = 4  # steps of k that are worth a loop of their own
+LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of results
 REUSE = 8  # register tiles that must read an element again before staging it pays
 
 
@@ -84,29 +86,50 @@ def stage_cost(along: Access, across: Access, run: int) -> float:
     return TRANSPOSE_CYCLES if across.unit else GATHER_CYCLES
 
 
-@dataclass
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a tiled schedule, for those who do not take the model's.
+
+    Attributes:
+        stage_rows, stage_columns: whether blocks of the operands are copied to scratch. Operands
+            that cannot be read in place are staged regardless.
+    """
+
+    tiles: Tiles
+    grid: Grid
+    stage_rows: bool
+    stage_columns: bool
+
+
 class Tiled:
-    """One contraction in the tiled form."""
+    """One contraction in the tiled form.
 
-    work: Work
+    Args:
+        plan: what to do; by default what the model thinks best.
+    """
 
-    def __post_init__(self) -> None:
-        work = self.work
+    def __init__(self, work: Work, plan: Plan | None = None):
+        self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
         self.element_bytes = work.target.vector_bytes // work.lanes
         self.reads = probe(work)
-        self.tiles = self._fit_tiles()
+        self.tiles = plan.tiles if plan else self._fit_tiles()
         self.vectors = self.tiles.nr // work.lanes
-        self.grid = self._fit_grid()
+        self.grid = plan.grid if plan else self._fit_grid()
         self.mc = min(self.tiles.mc, self.grid.task_m)
-        self.blocks = math.ceil(self.k / self.tiles.kc)
         self.kc = self.tiles.kc
-        if self._row_run and self.blocks > 1:
+        self.chunks = 1 if plan else self._fit_chunks()
+        self.kc = min(self.kc, math.ceil(self.k / self.chunks))
+        if self._row_run and self.kc < self.k:
             self.kc = math.ceil(self.kc / self._row_run) * self._row_run
-            self.blocks = math.ceil(self.k / self.kc)
+        self.chunk_k = math.ceil(math.ceil(self.k / self.chunks) / self.kc) * self.kc
+        self.chunks = math.ceil(self.k / self.chunk_k)
+        self.blocks = math.ceil(min(self.k, self.chunk_k) / self.kc)
         self.transposed = self._writes_rows()
-        self.stage_rows = self._stages_rows()
-        self.stage_columns = self._stages_columns()
+        self.stage_rows = plan.stage_rows if plan else self._stages_rows()
+        self.stage_columns = plan.stage_columns if plan else self._stages_columns()
+        self.stage_rows |= self._must_stage_rows
+        self.stage_columns |= self._must_stage_columns
 
     # ------------------------------------------------------------ decisions
 
@@ -157,6 +180,14 @@ class Tiled:
         cores = self.work.target.cores
         return fit_grid(self.batch, self.m, self.n, self.tiles, self.cycles, stage, cores)
 
+    def _fit_chunks(self) -> int:
+        """Parts of a long sum, where the results alone do not keep all cores busy."""
+        tasks = self.batch * self.grid.rows * self.grid.columns
+        cores = self.work.target.cores
+        if tasks >= cores or self.m * self.n * LONG_SUM > self.k * self.work.lanes:
+            return 1
+        return max(1, min(math.ceil(cores / tasks), int(self.cycles / TASK_CYCLES)))
+
     def _writes_rows(self) -> bool:
         """Whether the result lies along m in memory, so that tiles are turned when written."""
         axes = self.work.axes
@@ -180,21 +211,27 @@ class Tiled:
     def _crowded(self, step: int | None) -> bool:
         return step is not None and step * self.element_bytes % CONFLICT_BYTES == 0
 
+    @property
+    def _must_stage_rows(self) -> bool:
+        """Whether the row operand has to be computed or found first, element by element."""
+        run = self._row_run
+        pieces = not run or (run >= SHORT_RUN and self.kc % run == 0)
+        return not self.reads.row_k.plain or self._converts or not pieces
+
     def _stages_rows(self) -> bool:
         reads = self.reads
         again = self.grid.task_n // self.tiles.nr
-        pieces = not self._row_run or (self._row_run >= SHORT_RUN and self.kc % self._row_run == 0)
-        if not reads.row_k.plain or self._converts or not pieces:
-            return True
         step = reads.row_k.step if self._rows_along_m else reads.row_m.step
         return again >= REUSE and not self._row_run and self._crowded(step)
+
+    @property
+    def _must_stage_columns(self) -> bool:
+        """Whether vectors of the column operand cannot be loaded as they are."""
+        return self.reads.column_k.step is None or not self.reads.column_n.unit
 
     def _stages_columns(self) -> bool:
         reads = self.reads
         again = math.ceil(min(self.m, self.grid.task_m) / self.tiles.mr)
-        regular = reads.column_k.step is not None and reads.column_n.unit
-        if not regular:
-            return True
         if not reads.column_n.plain or self._converts:
             return again > 1
         return again >= REUSE and self._crowded(reads.column_k.step)
@@ -210,15 +247,18 @@ class Tiled:
         work, s, grid = self.work, self.work.s, self.grid
 
         def one(t: Expr) -> list[Stmt]:
-            b, i, j = s.delinearize(t, (self.batch, grid.rows, grid.columns))
-            return self._task(b, s.multiply(i, grid.task_m), s.multiply(j, grid.task_n))
+            c, b, i, j = s.delinearize(t, (self.chunks, self.batch, grid.rows, grid.columns))
+            work.chunk = c
+            return self._task(c, b, s.multiply(i, grid.task_m), s.multiply(j, grid.task_n))
 
-        body = parallel(s, "t", self.batch * grid.rows * grid.columns, one)
+        count = self.chunks * self.batch * grid.rows * grid.columns
+        work.chunks = self.chunks
+        body = parallel(s, "t", count, one)
         nest = Nest("contract", work.parameters(), body, work.checks)
-        per_task = self.cycles / max(self.batch * grid.rows * grid.columns, 1)
+        per_task = self.cycles / max(count, 1)
         return Task(nest, max(1, math.ceil(10_000 / max(per_task, 1.0))))
 
-    def _task(self, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
+    def _task(self, c: Expr, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
         s, grid = self.work.s, self.grid
         self.at_batch = self.work.axes.split(s, self.work.axes.batch, b)
         self.m0, self.n0 = m0, n0
@@ -227,10 +267,17 @@ class Tiled:
         allocs: list[Stmt] = []
         if self._keeps_tile:
             allocs.append(Alloc("c", self.work.dtype, grid.task_m * self._c_pitch))
+        self.k_first = s.multiply(c, self.chunk_k)
+        self.k_last = s.minimum(s.add(self.k_first, self.chunk_k), self.k)
         if self.blocks == 1:
-            body = self._k_block(s.constant(0), allocs)
+            body = self._k_block(self.k_first, allocs)
         else:
-            body = [over(s, "k0", self.k, lambda k0: self._k_block(k0, allocs), step=self.kc)]
+            first, last = self.k_first, self.k_last
+
+            def block(k0: Expr) -> list[Stmt]:
+                return self._k_block(k0, allocs)
+
+            body = [over(s, "k0", last, block, start=first, step=self.kc)]
         turned = self._write_turned() if self.transposed else []
         return [*allocs, *body, *turned]
 
@@ -246,7 +293,7 @@ class Tiled:
     def _k_block(self, k0: Expr, allocs: list[Stmt]) -> list[Stmt]:
         work, s, axes = self.work, self.work.s, self.work.axes
         self.k0 = k0
-        self.k_count = s.minimum(s.subtract(self.k, k0), self.kc)
+        self.k_count = s.minimum(s.subtract(self.k_last, k0), self.kc)
         found: list[Stmt] = []
         part_k = Part(axes.k, k0, self.k_count, self.kc, self.reads.row_cut)
         self.columns: Stage | None = None
@@ -312,7 +359,7 @@ class Tiled:
 
         found: list[Stmt] = [Alloc("acc", work.dtype, mr * nr, "register")]
         if self.blocks > 1:
-            again = s.less(0, self.k0)
+            again = s.less(self.k_first, self.k0)
             found += only_if(
                 again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane))
             )
@@ -321,7 +368,7 @@ class Tiled:
             return [*found, *self._keep(i1, j1)]
         if self.blocks == 1:
             return [*found, *self._write(i1, j1, count)]
-        ends = s.less_equal(self.k, s.add(self.k0, self.kc))
+        ends = s.less_equal(self.k_last, s.add(self.k0, self.kc))
         return [
             *found,
             *only_if(s.not_(ends), self._keep(i1, j1)),

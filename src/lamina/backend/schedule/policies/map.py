@@ -29,7 +29,7 @@ def accepts(body: Graph) -> bool:
 
 
 def schedule(body: Graph, target: Target) -> Schedule:
-    """A flat loop where the axes collapse into one, else rows in parallel with a vector loop each."""
+    """A flat loop where the axes collapse into one, else parallel rows with a vector loop each."""
     flat = collapse(body)
     shape = flat.outputs[0].type.shape
     if len(shape) <= 1:

@@ -1,0 +1,127 @@
+"""`explain`: what the compiler makes of a function, stage by stage."""
+
+from __future__ import annotations
+
+import sys
+import time
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lamina.tensor import execution
+from lamina.tensor.jit import Jitted
+
+if TYPE_CHECKING:
+    from lamina.backend.compile import Compiled
+    from lamina.backend.compile.explain import Section
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """A program and how it came to be.
+
+    Attributes:
+        name: of the function.
+        stages: the graph, each pass, kernels, nests, memory, program and times, as sections with
+            `name`, `title`, `text` and `seconds`.
+        program: the compiled program; `program.record` holds the stages as objects.
+    """
+
+    name: str
+    stages: tuple[Section, ...]
+    program: Compiled = field(compare=False)
+
+    @property
+    def text(self) -> str:
+        """All stages as one text."""
+        from lamina.backend.compile.explain import joined
+
+        return joined(self.stages)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        nodes, kernels = len(self.program.graph.nodes), len(self.program.record.kernels)
+        return f"<Explanation of {self.name}: {nodes} nodes, {kernels} kernels>"
+
+
+def explain(
+    f: Callable[..., Any],
+    *args: Any,
+    passes: bool = True,
+    graphs: bool = False,
+    llvm: bool = False,
+    assembly: bool = False,
+    target: str | None = None,
+    file: TextIO | None = None,
+    **kwargs: Any,
+) -> Explanation:
+    """Print what the compiler makes of `f` for these arguments, and return it.
+
+    `f` is traced and compiled, not run: nothing that it assigns stays, and arguments keep their
+    values. What is shown: the graph, what each pass changed in it, the kernels, their loops, the
+    memory plan, the program, and the time of each stage.
+
+    Args:
+        f: a plain function, a jitted one, a module or a training step.
+        args: arguments for it, as in a call.
+        passes: show what each pass changed; False leaves it out of a long report.
+        graphs: show the whole graph after each pass instead.
+        llvm: show the LLVM IR of each kernel too.
+        assembly: show its machine code too, as text.
+        target: a processor to compile for, such as "avx2"; the one in use when not given.
+        file: where to print; standard output when not given.
+        kwargs: more arguments for `f`.
+
+    Returns:
+        An object with `text`, `stages` and `program`.
+
+    Example:
+        >>> import io
+        >>> import lamina as lm
+        >>> seen = explain(lambda x: -(-x) + 1.0, lm.ones(3), file=io.StringIO())
+        >>> seen
+        <Explanation of <lambda>: 4 nodes, 1 kernels>
+        >>> print(seen.stages[1].text)
+        removed 2: negative 2
+        read other operands 1: add
+          - %0: f32[3] = negative %a
+          - %1: f32[3] = negative %0
+          - %3: f32[3] = add %1, %2
+          + %3: f32[3] = add %a, %2
+    """
+    from lamina.backend.compile import compile_graph  # these import LLVM: on first use only
+    from lamina.backend.compile.explain import sections
+    from lamina.backend.targets import select
+
+    jitted, given = _jitted(f, args)
+    known = jitted.signatures
+    start = time.perf_counter()
+    traced = jitted.lower(*given, **kwargs)
+    trace_s = time.perf_counter() - start if jitted.signatures > known else None
+    if target is None and execution.back_end() == "reference":
+        target = "native"
+    program = compile_graph(traced.graph, select(target) if target is not None else None)
+    stages = sections(
+        program, passes=passes, graphs=graphs, llvm=llvm, assembly=assembly, trace_s=trace_s
+    )
+    explanation = Explanation(_name(f), stages, program)
+    print(explanation.text, file=file or sys.stdout)
+    return explanation
+
+
+def _jitted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Jitted, tuple[Any, ...]]:
+    """`f` as a jitted function and the arguments for that."""
+    if isinstance(f, types.MethodType) and isinstance(f.__func__, Jitted):
+        return f.__func__, (f.__self__, *args)
+    if isinstance(f, Jitted):
+        return f, args
+    if isinstance(f, types.FunctionType | types.MethodType):
+        return Jitted(f, (), donate=True), args
+    return Jitted(lambda *a, **k: f(*a, **k), (), donate=True), args  # a module, a partial
+
+
+def _name(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", type(f).__name__)
