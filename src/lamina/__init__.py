@@ -24,6 +24,7 @@ from lamina.base.errors import OutOfMemoryError as OutOfMemoryError
 from lamina.base.errors import ShapeError as ShapeError
 from lamina.base.errors import TraceError as TraceError
 from lamina.base.errors import UsageError as UsageError
+from lamina.explain import explain as explain
 from lamina.tensor import random as random
 from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
 
@@ -34,15 +35,13 @@ nan = _math.nan
 newaxis = None
 pi = _math.pi
 
-_ROOMS = ("cli", "data", "deploy", "interop", "nn", "optim", "train")
+_ROOMS = ("cli", "data", "deploy", "interop", "models", "nn", "optim", "train")
 
 
 def __getattr__(name: str) -> Any:
-    """Rooms that are imported on first use, and `explain`."""
+    """Rooms that are imported on first use."""
     if name in _ROOMS:
         return importlib.import_module(f"lamina.{name}")
-    if name == "explain":
-        return importlib.import_module("lamina.explain").explain
     raise AttributeError(f"module 'lamina' has no attribute {name!r}")
 
 

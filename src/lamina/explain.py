@@ -26,18 +26,13 @@ class Explanation:
         stages: the graph, each pass, kernels, nests, memory, program and times, as sections with
             `name`, `title`, `text` and `seconds`.
         program: the compiled program; `program.record` holds the stages as objects.
+        text: all stages as one text.
     """
 
     name: str
     stages: tuple[Section, ...]
     program: Compiled = field(compare=False)
-
-    @property
-    def text(self) -> str:
-        """All stages as one text."""
-        from lamina.backend.compile.explain import joined
-
-        return joined(self.stages)
+    text: str
 
     def __str__(self) -> str:
         return self.text
@@ -93,7 +88,7 @@ def explain(
           + %3: f32[3] = add %a, %2
     """
     from lamina.backend.compile import compile_graph  # these import LLVM: on first use only
-    from lamina.backend.compile.explain import sections
+    from lamina.backend.compile.explain import joined, sections
     from lamina.backend.targets import select
 
     jitted, given = _jitted(f, args)
@@ -107,9 +102,9 @@ def explain(
     stages = sections(
         program, passes=passes, graphs=graphs, llvm=llvm, assembly=assembly, trace_s=trace_s
     )
-    explanation = Explanation(_name(f), stages, program)
-    print(explanation.text, file=file or sys.stdout)
-    return explanation
+    text = joined(stages)
+    print(text, file=sys.stdout if file is None else file)
+    return Explanation(_name(f), stages, program, text)
 
 
 def _jitted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Jitted, tuple[Any, ...]]:

@@ -23,10 +23,17 @@ class GELU(Module):
 
     def __init__(self, approximate: str = "none"):
         super().__init__()
+        if approximate not in ("none", "tanh"):
+            raise UsageError(
+                f"GELU: no approximation {approximate!r}", ['there are "none" and "tanh"']
+            )
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.gelu(x, approximate=self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
 
 
 class Tanh(Module):
@@ -44,12 +51,12 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5):
         super().__init__()
-        if not 0.0 <= p < 1.0:
-            raise UsageError("Dropout: p is a probability below 1", [f"p: {p}"])
+        if not 0.0 <= p <= 1.0:
+            raise UsageError("Dropout: p is not a probability", [f"p: {p}"])
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.p) if self.training and self.p else x
+        return functional.dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

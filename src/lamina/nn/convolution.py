@@ -20,6 +20,15 @@ def pair(n: Pair) -> tuple[int, int]:
     return (n, n) if isinstance(n, int) else (n[0], n[1])
 
 
+def _require_window(name: str, least: dict[str, int], **given: tuple[int, int] | str) -> None:
+    """Sizes at least as large as they have to be; padding may be a word."""
+    for what, sizes in given.items():
+        if not isinstance(sizes, str) and min(sizes) < least.get(what, 1):
+            raise UsageError(
+                f"{name}: {what} is at least {least.get(what, 1)}", [f"{what}: {sizes}"]
+            )
+
+
 class Conv2d(Module):
     """Cross-correlation with learned kernels, plus a bias for each output channel.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import lamina.tensor as lm
 from lamina import functional
+from lamina.base.errors import ShapeError
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
@@ -22,6 +23,8 @@ class Linear(Module):
 
     Shapes: `x: [..., in_features] -> [..., out_features]`; `weight: [out_features, in_features]`,
     `bias: [out_features]`.
+
+    Source: PyTorch's names, shapes and initialisation.
     """
 
     def __init__(
@@ -42,7 +45,10 @@ class Linear(Module):
 
 
 class Flatten(Module):
-    """Merge the axes from `start_dim` to `end_dim` into one."""
+    """Merge the axes from `start_dim` to `end_dim` into one.
+
+    Shapes: `x: [B, *A] -> [B, product of A]` by default.
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
@@ -50,7 +56,13 @@ class Flatten(Module):
         self.end_dim = end_dim
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.start_dim % x.ndim
-        last = self.end_dim % x.ndim
+        first, last = [d + x.ndim if d < 0 else d for d in (self.start_dim, self.end_dim)]
+        if not 0 <= first <= last < x.ndim:
+            raise ShapeError(
+                f"Flatten: no axes from {self.start_dim} to {self.end_dim}", [f"x: {x.type}"]
+            )
         merged = math.prod(x.shape[first : last + 1])
         return lm.reshape(x, (*x.shape[:first], merged, *x.shape[last + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"

@@ -49,7 +49,8 @@ class Maker:
         + ["reduce"] * 4
         + ["spread"] * 3
         + ["contract"] * 3
-        + ["permute", "reshape", "slice", "pad", "flip", "concatenate", "window", "fold", "gather", "scatter"]
+        + ["permute", "reshape", "slice", "pad", "flip", "concatenate"]
+        + ["window", "fold", "gather", "scatter"]
     )
 
     def _shape(self) -> tuple[int, ...]:
@@ -116,7 +117,7 @@ class Maker:
         left = LETTERS[: x.rank]
         summed = left[int(self.rng.integers(x.rank))]
         free = "z" if self.rng.integers(2) else ""
-        sizes = {c: n for c, n in zip(left, x.type.shape, strict=True)} | {"z": 6}
+        sizes = dict(zip(left, x.type.shape, strict=True)) | {"z": 6}
         right = "".join(self.rng.permutation(list(summed + free)))
         if x.rank > 1 and self.rng.integers(3) == 0:
             right = next(c for c in left if c != summed) + right

@@ -134,7 +134,8 @@ class Compiled:
         )
 
 
-_programs: dict[tuple[Graph, str, int], Compiled] = {}
+PROGRAMS_KEPT = 1024
+_programs: dict[tuple[Graph, str, int], Compiled] = {}  # the one used last stands last
 
 
 def compile_graph(graph: Graph, target: Target | None = None, level: int | None = None) -> Compiled:
@@ -148,9 +149,10 @@ def compile_graph(graph: Graph, target: Target | None = None, level: int | None 
     target = target or select()
     level = config.optimisation_level() if level is None else level
     key = (graph, target.key, level)
-    found = _programs.get(key)
-    if found is None:
-        found = _programs[key] = _compile(graph, target, level)
+    found = _programs.pop(key, None) or _compile(graph, target, level)
+    _programs[key] = found
+    if len(_programs) > PROGRAMS_KEPT:
+        _programs.pop(next(iter(_programs)))
     return found
 
 

@@ -67,12 +67,17 @@ def sections(
     found = list(_graphs(compiled, passes, graphs, trace_s))
     found.append(_kernels(compiled))
     found += _nests(compiled, llvm, assembly)
-    found += [
-        _memory(compiled),
-        _program(compiled),
-        Section("time", "time", _times(compiled, trace_s)),
-    ]
+    found += [_memory(compiled), _program(compiled)]
+    found.append(Section("time", "time", f"{_times(compiled, trace_s)}\n\n{CACHE_NOTE}"))
     return tuple(found)
+
+
+def joined(parts: Sequence[Section]) -> str:
+    """The sections as one text; those without a text stand close together."""
+    pieces = [str(part) for part in parts[:1]]
+    for last, part in pairwise(parts):
+        pieces.append(f"\n{part}" if last.text or part.text else str(part))
+    return "\n".join(pieces)
 
 
 def report(compiled: Compiled, llvm: bool = False, assembly: bool = False) -> str:
