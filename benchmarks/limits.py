@@ -88,7 +88,7 @@ def measure(threads: int, quick: bool) -> Limits:
         quick: fewer sizes and shorter trials.
     """
     target = select()
-    trial = _Trials(target, trials=2 if quick else 6, seconds=0.004 if quick else 0.03)
+    trial = _Trials(target, trials=4 if quick else 6, seconds=0.01 if quick else 0.03)
     counts = sorted({1, threads})
     peaks = {count: peak_flops(trial, count) for count in counts}
     sizes = fitting(QUICK_SIZES_BYTES if quick else SIZES_BYTES, available_bytes())

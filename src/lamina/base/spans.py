@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,14 +34,22 @@ class Span:
         return f"{text}:  {source}" if source else text
 
 
-_current: list[Span | None] = []
+class _Current(threading.local):
+    """The spans set by `at` in this thread, the innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[Span | None] = []
+
+
+_current = _Current()
 _interned: dict[tuple[object, int], Span] = {}
 
 
 def here() -> Span | None:
     """The innermost line on the stack outside Lamina, or the span set by `at`."""
-    if _current:
-        return _current[-1]
+    stack = _current.stack
+    if stack:
+        return stack[-1]
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
@@ -58,8 +67,9 @@ def here() -> Span | None:
 @contextmanager
 def at(span: Span | None) -> Iterator[None]:
     """Values made inside carry `span`: derived values point at the line they derive from."""
-    _current.append(span)
+    stack = _current.stack
+    stack.append(span)
     try:
         yield
     finally:
-        _current.pop()
+        stack.pop()

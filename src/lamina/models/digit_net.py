@@ -12,7 +12,7 @@ from lamina.tensor import Tensor
 class DigitNet(nn.Module):
     """Two convolutions with pooling, two linear layers: logits of ten digits.
 
-    Shapes: `x: [B, 1, side, side] -> [B, 10]`; `side` divides by 4.
+    Shapes: `x: [B, 1, side, side] -> [B, 10]`.
 
     Source: the shape of LeCun et al., "Gradient-based learning applied to document recognition",
     1998, with ReLU, 3 x 3 kernels and max pooling.
@@ -28,5 +28,5 @@ class DigitNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = functional.max_pool2d(functional.relu(self.conv1(x)), 2)  # (B, 16, side/2, side/2)
         x = functional.max_pool2d(functional.relu(self.conv2(x)), 2)  # (B, 32, side/4, side/4)
-        x = functional.relu(self.fc1(lm.reshape(x, (x.shape[0], -1))))
+        x = functional.relu(self.fc1(lm.reshape(x, (x.shape[0], self.fc1.in_features))))
         return self.fc2(x)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import lamina.tensor as lm
 from lamina import functional
+from lamina.base.errors import ShapeError
 from lamina.nn.module import Module
 from lamina.tensor import Tensor
 
 
 class LayerNorm(Module):
     """(x - mean) / sqrt(var + eps) * weight + bias, over the trailing `normalized_shape`.
+
+    Shapes: `x: [*B, *normalized_shape]`, unchanged; `weight, bias: [*normalized_shape]`.
 
     Source: Ba, Kiros, Hinton, "Layer Normalization", 2016.
     """
@@ -37,7 +39,8 @@ class LayerNorm(Module):
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}"
+        affine = self.weight is not None
+        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={affine}"
 
 
 class BatchNorm2d(Module):
@@ -68,32 +71,47 @@ class BatchNorm2d(Module):
         self.bias = lm.zeros((num_features,), dtype=dtype) if affine else None
         tracked = track_running_stats
         mean = lm.zeros((num_features,), dtype=dtype) if tracked else None
+        var = lm.ones((num_features,), dtype=dtype) if tracked else None
         self.register_buffer("running_mean", mean)
-        self.register_buffer(
-            "running_var", lm.ones((num_features,), dtype=dtype) if tracked else None
-        )
+        self.register_buffer("running_var", var)
         self.register_buffer(
             "num_batches_tracked", lm.zeros((), dtype=lm.int64) if tracked else None
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        measured = self.training or self.running_mean is None
-        if not measured:
+        if x.ndim != 4 or x.shape[1] != self.num_features:
+            raise ShapeError(
+                "BatchNorm2d: the images have other channels than the layer",
+                [f"x: {x.type}", f"num_features: {self.num_features}"],
+                "x is [B, num_features, H, W]",
+            )
+        if not self.training and self.running_mean is not None:
             mean, var = self.running_mean, self.running_var
         else:
-            mean = lm.mean(x, axis=(0, 2, 3))
-            var = lm.var(x, axis=(0, 2, 3))
-            if self.training and self.running_mean is not None:
+            mean, var = functional.batch_statistics(x)
+            if self.training:
                 self._track(x, mean, var)
         return functional.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
 
     def _track(self, x: Tensor, mean: Tensor, var: Tensor) -> None:
-        count = math.prod(x.shape) // x.shape[1]
-        unbiased = lm.stop_gradient(var) * (count / max(count - 1, 1))
+        count = x.size // self.num_features
+        if count < 2:
+            raise ShapeError(
+                "BatchNorm2d: one value for each channel has no variance to learn from",
+                [f"x: {x.type}"],
+                "train on more images at a time, or call eval()",
+            )
+        if self.running_mean is None:
+            return
+        unbiased = lm.stop_gradient(var) * (count / (count - 1))
         keep = 1.0 - self.momentum
         self.running_mean = keep * self.running_mean + self.momentum * lm.stop_gradient(mean)
         self.running_var = keep * self.running_var + self.momentum * unbiased
         self.num_batches_tracked = self.num_batches_tracked + 1
 
     def extra_repr(self) -> str:
-        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+        affine, tracked = self.weight is not None, self.running_mean is not None
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={affine}, track_running_stats={tracked}"
+        )

@@ -14,7 +14,7 @@ from lamina.tensor import Tensor
 class Parameters(Protocol):
     """What an optimiser needs of a model; every `nn.Module` has it."""
 
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]: ...
+    def named_parameters(self, remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]: ...
 
     def set_parameters(self, new: Mapping[str, Tensor]) -> None: ...
 
@@ -36,9 +36,7 @@ class Optimizer:
     """
 
     def __init__(self, model: Parameters, lr: float):
-        if lr < 0:
-            raise UsageError(f"{type(self).__name__}: a negative learning rate", [f"lr: {lr}"])
-        self._lr = lm.asarray(lr, dtype=lm.float64)
+        self.lr = lr
         self.steps = lm.zeros((), dtype=lm.int64)
         self.state: dict[str, dict[str, Tensor]] = {
             name: self.initial(p) for name, p in model.named_parameters() if p.dtype.is_float
@@ -50,7 +48,9 @@ class Optimizer:
         return float(self._lr)
 
     @lr.setter
-    def lr(self, value: float) -> None:
+    def lr(self, value: float | Tensor) -> None:
+        if not isinstance(value, Tensor) and value < 0:
+            raise UsageError(f"{type(self).__name__}: a negative learning rate", [f"lr: {value}"])
         self._lr = lm.asarray(value, dtype=lm.float64)
 
     def initial(self, parameter: Tensor) -> dict[str, Tensor]:
@@ -73,18 +73,21 @@ class Optimizer:
         Raises:
             UsageError: the module has parameters that this optimiser does not know.
         """
-        found = dict(grads.named_parameters())
         parameters = dict(model.named_parameters())
-        unknown = [name for name in found if name not in self.state]
+        known = dict(grads.named_parameters(remove_duplicate=False))
+        gradients = {name: known[name] for name in parameters if name in known}
+        unknown = [name for name in gradients if name not in self.state]
         if unknown:
             raise UsageError(
                 f"{type(self).__name__}.update: parameters that it was not made for",
                 [f"unknown: {', '.join(unknown)}", f"known:   {', '.join(self.state)}"],
                 "make the optimizer from this model",
             )
+        for name in [name for name in self.state if name not in parameters]:
+            del self.state[name]  # the layer was deleted
         self.steps = self.steps + 1
         new: dict[str, Tensor] = {}
-        for name, gradient in found.items():
+        for name, gradient in gradients.items():
             new[name], self.state[name] = self.step(parameters[name], gradient, self.state[name])
         model.set_parameters(new)
 

@@ -11,6 +11,7 @@ is under way it keeps them: it is a leaf for evaluation and a node for different
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,25 +50,28 @@ class Binding:
         self.holder: weakref.ref[Any] | None = None
 
 
-class _Transforms:
-    """How many transforms are under way; they need the history of values that were looked at."""
+class _Transforms(threading.local):
+    """How many transforms this thread is in; they need the history of values looked at."""
 
     active = 0
+
+
+_transforms = _Transforms()
 
 
 @contextmanager
 def history_kept() -> Iterator[None]:
     """Inside, forced values keep their operands."""
-    _Transforms.active += 1
+    _transforms.active += 1
     try:
         yield
     finally:
-        _Transforms.active -= 1
+        _transforms.active -= 1
 
 
 def transforming() -> bool:
     """Whether a transform is under way."""
-    return _Transforms.active > 0
+    return _transforms.active > 0
 
 
 def leaf(type: TensorType, buffer: Any) -> Value:

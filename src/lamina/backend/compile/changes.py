@@ -187,7 +187,8 @@ class Trail:
                 inner = self._inside(v.op.body, reads, same)
                 stores[v.id] = [inner[u.id] for u in v.op.body.outputs]
                 found[v.id] = ", ".join(stores[v.id])
-                computed.update({inner[u.id] for u in v.op.body.nodes if splat_value(u) is None})
+                nodes = [inner[u.id] for u in v.op.body.nodes if splat_value(u) is None]
+                computed.update(dict.fromkeys(nodes, 1))
                 lines += [
                     f"step {steps}: reads {', '.join(reads) or 'nothing'}",
                     *(f"    {line(u, inner)}{comment(u)}" for u in v.op.body.nodes),

@@ -125,9 +125,9 @@ def _kernels(compiled: Compiled) -> Section:
     for number, step in enumerate(lowered.steps):
         reads, writes = _traffic(step)
         for task in step.tasks:
-            row = [number, task.nest.name, step.policy, task.extent, task.grain]
+            row = [len(rows), number, task.nest.name, step.policy, task.extent, task.grain]
             rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
-    head = ["step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
+    head = ["launch", "step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
     seconds = compiled.record.seconds.get("schedule")
     return Section("kernels", f"kernels: {len(rows)}", table(head, rows), seconds)
 
@@ -144,17 +144,18 @@ def _nests(compiled: Compiled, llvm: bool, assembly: bool) -> list[Section]:
     found: list[Section] = []
     shown: set[str] = set()
     nests = [task.nest for step in lowered.steps for task in step.tasks]
-    for nest, kernel in zip(nests, compiled.record.kernels, strict=True):
+    for launch, (nest, kernel) in enumerate(zip(nests, compiled.record.kernels, strict=True)):
         if kernel.key in shown:
             continue
         shown.add(kernel.key)
-        found.append(Section("nest", f"nest {nest.name}", to_text(nest).rstrip()))
+        title = f"launch {launch}, {nest.name}"
+        found.append(Section("nest", f"nest of {title}", to_text(nest).rstrip()))
         if llvm:
             text = kernel_ir(nest, compiled.target).rstrip()
-            found.append(Section("llvm", f"LLVM {nest.name}", text))
+            found.append(Section("llvm", f"LLVM IR of {title}", text))
         if assembly:
             text = kernel_assembly(nest, compiled.target).rstrip()
-            found.append(Section("assembly", f"assembly {nest.name}", text))
+            found.append(Section("assembly", f"assembly of {title}", text))
     return found
 
 
