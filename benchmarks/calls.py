@@ -22,6 +22,7 @@ def function_peers(
     *,
     lamina: Make,
     torch: Make | None = None,
+    torch_compile: Make | None = None,
     jax: Make | None = None,
     numpy: Make | None = None,
     several: bool = False,
@@ -31,14 +32,17 @@ def function_peers(
 
     Args:
         lamina, torch, jax, numpy: the function, given `lamina`, `torch`, `jax` or `numpy`.
+        torch_compile: compiles itself; when not given, `torch` is compiled as a whole.
         several: it returns a sequence of arrays rather than one.
         eager: call it as it is, without compiling.
     """
     builders = {"lamina": _lamina(lamina, several, eager)}
     if torch is not None:
         builders["torch"] = _torch(torch, several, compiled=False)
-        if not eager:
-            builders["torch_compile"] = _torch(torch, several, compiled=True)
+    if torch_compile is not None:
+        builders["torch_compile"] = _torch(torch_compile, several, compiled=False)
+    elif torch is not None and not eager:
+        builders["torch_compile"] = _torch(torch, several, compiled=True)
     if jax is not None:
         builders["jax"] = _jax(jax, several, eager)
     if numpy is not None:

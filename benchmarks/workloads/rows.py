@@ -110,8 +110,14 @@ def lamina_gradient(lm: ModuleType) -> Any:
 
 
 def torch_gradient(torch: ModuleType) -> Any:
-    norm = torch_norm(torch)
+    return torch_gradient_of(torch, torch_norm(torch))
 
+
+def torch_compile_gradient(torch: ModuleType) -> Any:
+    return torch_gradient_of(torch, torch.compile(torch_norm(torch)))
+
+
+def torch_gradient_of(torch: ModuleType, norm: Any) -> Any:
     def gradient(x: Any, w: Any, b: Any, y_bar: Any) -> Any:
         leaves = [t.detach().requires_grad_() for t in (x, w, b)]
         return torch.autograd.grad(norm(*leaves), leaves, y_bar)
@@ -179,6 +185,7 @@ WORKLOADS = (
         function_peers(
             lamina=lamina_gradient,
             torch=torch_gradient,
+            torch_compile=torch_compile_gradient,
             jax=jax_gradient,
             numpy=numpy_gradient,
             several=True,

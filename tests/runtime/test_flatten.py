@@ -149,8 +149,6 @@ DIFFERENT = [
     (int,),
     (float,),
     ({1, 2},),
-    (np.float64(1),),
-    (np.float64(2),),
 ]
 
 

@@ -159,3 +159,38 @@ def test_copies():
 def test_hash_is_identity():
     x = lm.asarray([1.0])
     assert {x: 1}[x] == 1
+
+
+def test_what_builds_on_the_same_operands_is_computed_along():
+    x = lm.asarray(np.array([1.0, 2.0], np.float32))
+    middle = lm.exp(x)
+    used = middle * 2
+    other = middle + 1
+    unrelated = x - 1
+    del middle
+    used.block()
+    assert not other.is_pending
+    assert unrelated.is_pending
+
+
+def test_a_training_loop_settles_on_its_programs():
+    w = lm.asarray(np.ones(3, np.float32))
+    momentum = lm.zeros((3,))
+    counts = []
+    for _ in range(12):
+        loss, g = lm.value_and_grad(lambda w: (lm.tanh(w) ** 2).sum())(w)
+        momentum = 0.9 * momentum + g
+        w = w - 0.1 * momentum
+        float(loss)
+        counts.append(eager.program_count())
+    assert counts[-1] == counts[3]
+    assert w._value.op is None
+
+
+def test_a_fault_nobody_looks_at_does_not_stop_others():
+    x = lm.exp(lm.asarray(np.array([1.0, 2.0], np.float32)))
+    place = lm.astype(x.sum(), lm.int64)
+    bad = x[place]
+    assert (x * 2).numpy().shape == (2,)
+    with pytest.raises(lm.BoundsError):
+        bad.block()

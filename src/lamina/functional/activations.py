@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lamina.base.errors import UsageError
 from lamina.tensor import Tensor
 from lamina.tensor.api import (
     asarray,
@@ -92,6 +93,8 @@ def gelu(x: Any, approximate: str = "none") -> Tensor:
     Source: Hendrycks and Gimpel 2016, "Gaussian error linear units".
     """
     x = asarray(x)
+    if approximate not in ("none", "tanh"):
+        raise UsageError(f"gelu: no approximation {approximate!r}", ['there are "none" and "tanh"'])
     if approximate == "tanh":
         inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))
         return 0.5 * x * (1.0 + tanh(inner))

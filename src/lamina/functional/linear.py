@@ -8,7 +8,8 @@ from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Contract, Window
 from lamina.tensor import Tensor
-from lamina.tensor.api import asarray, pad, reshape
+from lamina.tensor.api import asarray, pad, reshape, result_type
+from lamina.tensor.conversion import cast
 
 Pair = int | tuple[int, int]
 
@@ -102,6 +103,8 @@ def conv2d(
     Source: PyTorch, `nn.functional.conv2d`.
     """
     x, weight = asarray(x), asarray(weight)
+    dtype = result_type(x, weight)
+    x, weight = cast(x, dtype), cast(weight, dtype)
     if x.ndim == 3:
         one = conv2d(reshape(x, (1, *x.shape)), weight, bias, stride, padding, dilation, groups)
         return reshape(one, one.shape[1:])

@@ -137,10 +137,11 @@ class Substitution:
             children = [self._visit(c, (*path, i), node, depth) for i, c in enumerate(held)]
             same = all(a is b for a, b in zip(children, held, strict=True))
             return obj if same else rebuilt(obj, children)
-        if id(held) not in self._known:
-            self._known[id(held)] = Place(obj, held, path, copy.copy(held))
-            self.places.append(self._known[id(held)])
-        for key, child in entries(held):
+        place = self._known.get(id(held))
+        if place is None:
+            place = self._known[id(held)] = Place(obj, held, path, copy.copy(held))
+            self.places.append(place)
+        for key, child in entries(place.before):  # at a second meeting too: `held` has changed
             other = self._visit(child, (*path, key), node, depth)
             if other is not child:
                 held[key] = other

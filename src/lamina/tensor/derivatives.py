@@ -53,13 +53,13 @@ class _Variables:
         if isinstance(leaf, float) and node is None and not isinstance(leaf, np.generic):
             self._of_number[path] = len(self.copies)
             return self._copy(asarray(leaf))
-        if not is_leaf(leaf):
+        if not is_leaf(leaf) or not _is_trainable(node, path):
             return leaf
         known = self._of_tensor.get(id(leaf))
         if known is not None:
             return self.copies[known]
         x = asarray(leaf)
-        if not x.dtype.is_float or not _is_trainable(node, path):
+        if not x.dtype.is_float:
             return leaf
         self._kept.append(leaf)
         self._of_tensor[id(leaf)] = len(self.copies)
@@ -77,20 +77,25 @@ class _Variables:
 
     def tree(self, index: int, found: Sequence[Any]) -> Any:
         """An object like argument `index`, `found` in place of its variables and None elsewhere."""
-        return self._tree(self.originals[index], (index,), None, found)
+        return self._tree(self.originals[index], (index,), (None, 0), found)
 
-    def _tree(self, obj: Any, path: tuple[Any, ...], node: Any, found: Sequence[Any]) -> Any:
+    def _tree(
+        self, obj: Any, path: tuple[Any, ...], around: tuple[Any, int], found: Sequence[Any]
+    ) -> Any:
+        """`around`: the nearest registered object, and how much of the path leads there."""
         held = contents(obj)
+        node, depth = around
         if held is None:
             if path in self._of_number and not is_leaf(obj):
                 return found[self._of_number[path]]
             if is_leaf(obj):
                 at = self._of_tensor.get(id(obj))
-                return None if at is None else found[at]
+                trained = at is not None and _is_trainable(node, path[depth:])
+                return found[at] if trained else None
             return obj if node is not None else None
         place = self.substitution.place_of(obj)
         before = held if place is None else place.before
-        inner = obj if is_node(obj) else node
+        inner = (obj, len(path)) if is_node(obj) else around
         children = [self._tree(c, (*path, k), inner, found) for k, c in entries(before)]
         if isinstance(before, dict) and is_node(obj):
             other = copy.copy(obj)

@@ -2,8 +2,9 @@
 
 A recorded value carries a `Binding` in `Value.data`. To force a value is to take the cone of
 pending values above data, make one graph of it, look its structure up among the programs compiled
-so far, and run. Every pending value that still has a living Tensor is an output of that program, so
-nothing is computed twice and what nobody holds stays inside the fused kernels.
+so far, and run. Pending values of living Tensors are outputs of that program if they lie in the
+cone or build on it, so nothing is computed twice and what nobody holds stays inside the fused
+kernels.
 
 Outside transforms a forced value forgets its operands, so history is freed. While a `grad` or `jvp`
 is under way it keeps them: it is a leaf for evaluation and a node for differentiation.
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.base.errors import TraceError, VerifyError
+from lamina.base.errors import LaminaError, TraceError, VerifyError
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
@@ -109,7 +110,7 @@ def bind(values: Sequence[Value]) -> Binding:
 
 
 def force(values: Sequence[Value], look: str = "the value") -> None:
-    """Compute `values` and everything under them that a living Tensor holds.
+    """Compute `values`, and living Tensors under them or on the same pending operands.
 
     Raises:
         TraceError: a value depends on a placeholder of `jit` or `vmap`.
@@ -123,8 +124,16 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
             wanted.add(v.id)
     if not wanted:
         return
-    cone = _Cone([v for v in values if v.id in wanted])
-    results = _run(cone)
+    roots = list({v.id: v for v in values if v.id in wanted}.values())
+    related = _related(roots)
+    cone = _Cone([*roots, *related])
+    try:
+        results = _run(cone)
+    except LaminaError:
+        if not related:
+            raise
+        cone = _Cone(roots)  # what nobody looks at must not stop what somebody does
+        results = _run(cone)
     forget = not transforming()
     for v, buffer in zip(cone.outputs, results, strict=True):
         v.data.buffer = buffer
@@ -132,6 +141,54 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
         if forget:
             v.op = None
             v.operands = ()
+
+
+def hold(value: Value, tensor: Any) -> None:
+    """Note that `tensor` stands for `value`."""
+    binding = value.data
+    binding.holder = weakref.ref(tensor)
+    if binding.depth and binding.source is None:
+        _Living.holders.append(binding.holder)
+        if len(_Living.holders) > _Living.limit:
+            _living()
+
+
+class _Living:
+    """Tensors that may be pending; those that died or were computed are dropped now and then."""
+
+    holders: list[weakref.ref[Any]] = []
+    limit = 4096
+
+
+def _living() -> list[Value]:
+    """The values of living tensors that are pending, in order of creation."""
+    found = []
+    kept = []
+    for holder in _Living.holders:
+        tensor = holder()
+        if tensor is not None and tensor._value.data.buffer is None:
+            kept.append(holder)
+            found.append(tensor._value)
+    _Living.holders = kept
+    _Living.limit = max(4096, 2 * len(kept))
+    return found
+
+
+def _related(roots: Sequence[Value]) -> list[Value]:
+    """Values of living tensors that share pending operands with `roots`, or depend on them.
+
+    They are computed along. Otherwise what a training loop replaces before it looks (the parameters
+    behind a printed loss) would be computed again and again, in programs that grow by a step each.
+    """
+    wanted = {v.id for v in roots}
+    living = [v for v in _living() if v.id not in wanted]
+    if not living:
+        return []
+    touched = {v.id for v in topological(roots, stop=_is_data) if not _is_data(v) and v.operands}
+    for v in topological(living, stop=_is_data):
+        if not _is_data(v) and any(o.id in touched for o in v.operands):
+            touched.add(v.id)
+    return [v for v in living if v.id in touched]
 
 
 def looked_inside(value: Value, source: Source, look: str) -> TraceError:

@@ -6,7 +6,6 @@ The functions of the array namespace are its methods too; `methods.py` attaches 
 from __future__ import annotations
 
 import operator
-import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
@@ -229,7 +228,7 @@ def _fresh(value: Value) -> Tensor:
     tensor._value = value
     tensor.type = value.type
     tensor.weak = False
-    value.data.holder = weakref.ref(tensor)
+    eager.hold(value, tensor)
     return tensor
 
 

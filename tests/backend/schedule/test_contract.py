@@ -1,4 +1,4 @@
-"""Contractions in every form, interpreted with bounds checks and compiled, against NumPy's einsum."""
+"""Contractions in every form, interpreted (with bounds checks) and compiled, against einsum."""
 
 import ctypes
 import math
@@ -257,6 +257,22 @@ def test_halves_accumulate_in_single_precision():
     arrays = [np.full((8, 4096), 1.0, np.float16), np.full((4096, 32), 0.25, np.float16)]
     (out,) = run_compiled(graph, POLICY.schedule(graph, target), arrays, target)
     assert np.all(out == 1024.0)
+
+
+@pytest.mark.parametrize(
+    ("xs", "ys"), [((3, 0), (0, 4)), ((0, 5), (5, 4)), ((3, 5), (5, 0)), ((600, 0), (0, 40))]
+)
+def test_empty_axes(xs, ys):
+    """A sum of nothing is zero, and no results are no work."""
+    graph, target = product("ik,kj->ij", xs, ys), select()
+    arrays = samples(graph)
+    made = POLICY.schedule(graph, target)
+    for out in (
+        run_interpreted(graph, made, arrays)[0],
+        run_compiled(graph, made, arrays, target)[0],
+    ):
+        assert out.shape == (xs[0], ys[1])
+        assert not out.any()
 
 
 # ------------------------------------------------------------------ prologue and epilogue

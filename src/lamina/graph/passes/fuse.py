@@ -33,7 +33,7 @@ from lamina.graph.passes.pass_ import graph_pass
 RECOMPUTE_LIMIT = 6  # flops a value may cost and still be recomputed by several readers
 REPLICATE_LIMIT = 3  # likewise where one reader reads each element many times
 CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs its operands
-GROUP_LIMIT = 160  # nodes in one body; longer chains gain nothing more
+GROUP_LIMIT = 160  # operations on the way to an element; longer chains gain nothing more
 
 
 @dataclass
@@ -148,11 +148,13 @@ class _Fuser:
         return found
 
     def _length(self, v: Value) -> int:
-        """Pulled nodes behind `v`, counted along the longest chain."""
+        """How deep the expression of an element of `v` is, along the costliest chain."""
         depth = 0
-        while v.operands and v.id not in self.stored and depth <= GROUP_LIMIT:
+        while v.operands and depth <= GROUP_LIMIT:
+            depth += max(1, v.op.cost) if v.op.view is not None else 1  # views may be long
             v = max(v.operands, key=lambda o: self.cone_cost.get(o.id, 0))
-            depth += 1
+            if v.id in self.stored:
+                break
         return depth
 
     # ------------------------------------------------------------ which group
@@ -216,7 +218,7 @@ class _Fuser:
 
     def _add(self, group: Group, v: Value, leaves: Iterable[Value]) -> None:
         group.members.append(v)
-        group.size += self._length(v) + 1
+        group.size += self._length(v)
         self.group_of[v.id] = group
         new = group.ancestors
         for u in leaves:
@@ -232,7 +234,7 @@ class _Fuser:
     def _join(self, group: Group, v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]] | None:
         """What the group would be with `v` in it, or None where they do not fit."""
         kind, space, kept, axes = _shape_of(v)
-        if group.size > GROUP_LIMIT or 0 in space or 0 in group.space:
+        if group.size + self._length(v) > GROUP_LIMIT or 0 in space or 0 in group.space:
             return None
         if kind in ("contract", "scatter") or group.kind == "scatter":
             return None

@@ -27,9 +27,10 @@ SIGNED = ("i8", "i16", "i32", "i64")
 UNSIGNED = ("u8", "u16", "u32", "u64")
 INTEGERS = SIGNED + UNSIGNED
 
-_LLVM_TYPE = {"bool": "i1", "f16": "half", "bf16": "bfloat", "f32": "float", "f64": "double"}
+_LLVM_TYPE = {"bool": "i1", "f16": "i16", "bf16": "i16", "f32": "float", "f64": "double"}
+"""Halves are carried as their bits: LLVM would call libraries to move `half` and `bfloat` about."""
 _OP_METHOD = {"and": "and_", "or": "or_", "not": "not_"}
-_BITWISE = ("select", "cast", "bitcast", "negative", "abs", "copysign", "sign_bit")
+_BITWISE = ("select", "cast", "bitcast", "sign_bit")
 
 
 class Features(Protocol):
@@ -88,10 +89,9 @@ def literal(value: object, dtype: str) -> str:
         bits = bits_of(dtype)
         value = int(value) & (1 << bits) - 1
         return str(value - (1 << bits) if value >> bits - 1 else value)
-    if dtype == "f16":
-        return f"0xH{np.float16(value).view(np.uint16):04X}"
-    if dtype == "bf16":
-        return f"0xR{np.asarray(value, ml_dtypes.bfloat16).view(np.uint16):04X}"
+    if dtype in HALVES:
+        half = np.float16 if dtype == "f16" else ml_dtypes.bfloat16
+        return str(int(np.asarray(value, half).view(np.int16)))
     with np.errstate(over="ignore"):
         exact = float(np.float32(value)) if dtype == "f32" else float(value)
     return "0x" + struct.pack(">d", exact).hex().upper()
@@ -213,7 +213,7 @@ class Lanes:
 
     def _named(self, base: str, *args: Lane, extra: tuple[str, ...] = ()) -> Lane:
         x = args[0]
-        scalar = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
+        scalar = {"float": "f32", "double": "f64"}
         kind = scalar.get(llvm_type(x.dtype), llvm_type(x.dtype))
         suffix = kind if x.width == 1 else f"v{x.width}{kind}"
         return self.intrinsic(f"llvm.{base}.{suffix}", list(args), x.dtype, *extra)
@@ -454,6 +454,20 @@ class Lanes:
         """One LLVM conversion instruction: `zext`, `fptosi`, `bitcast` ..."""
         text = f"{instruction} {x.typed} to {llvm_type(dtype, x.width)}"
         return Lane(self.emit(text), dtype, x.width)
+
+    def widen_half(self, x: Lane) -> Lane:
+        """f16 to f32 by the machine's instruction."""
+        half = "half" if x.width == 1 else f"<{x.width} x half>"
+        bits = self.emit(f"bitcast {x.typed} to {half}")
+        wide = self.emit(f"fpext {half} {bits} to {llvm_type('f32', x.width)}")
+        return Lane(wide, "f32", x.width)
+
+    def narrow_half(self, x: Lane) -> Lane:
+        """f32 to f16 by the machine's instruction."""
+        half = "half" if x.width == 1 else f"<{x.width} x half>"
+        narrow = self.emit(f"fptrunc {x.typed} to {half}")
+        bits = self.emit(f"bitcast {half} {narrow} to {llvm_type('f16', x.width)}")
+        return Lane(bits, "f16", x.width)
 
     def bitcast(self, x: Lane, dtype: str) -> Lane:
         """The same bits under another dtype of the same size."""

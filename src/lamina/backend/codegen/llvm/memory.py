@@ -277,7 +277,7 @@ def _align(dtype: str) -> int:
 
 
 def _suffix(dtype: str, width: int) -> str:
-    scalar = {"half": "f16", "bfloat": "bf16", "float": "f32", "double": "f64"}
+    scalar = {"float": "f32", "double": "f64"}
     kind = memory_type(dtype)
     return f"v{width}{scalar.get(kind, kind)}"
 

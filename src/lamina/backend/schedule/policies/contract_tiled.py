@@ -36,7 +36,8 @@ from lamina.backend.schedule.schedule import Task
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
 SHORT_RUN = 4  # steps of k that are worth a loop of their own
 LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of results
-REUSE = 8  # register tiles that must read an element again before staging it pays
+STAGE_SHARE = 0.1  # staging pays while it takes less than this part of the multiply-adds
+FULL_LINES = 4  # cache lines that a row of a register tile should take where it is read in place
 
 
 @dataclass(frozen=True)
@@ -167,14 +168,14 @@ class Tiled:
 
     def _fit_tiles(self) -> Tiles:
         work, reads = self.work, self.reads
-        again = self.n // (4 * work.lanes)
-        crowded = reads.row_k.unit and self._crowded(reads.row_m.step) and again < REUSE
+        crowded = reads.row_k.unit and self._crowded(reads.row_m.step) and not self._pays(self.n)
         most_rows = WAYS if crowded else MOST_ROWS
         return fit_tiles(self.m, self.n, self.k, _sized(work.dtype), work.target, most_rows)
 
     def _fit_grid(self) -> Grid:
+        plain = self.reads.row_k.plain
         stage = (
-            0.0 if self.reads.row_k.plain else self.batch * self.m * self.k * COPY_CYCLES,
+            self.batch * self.m * self.k * COPY_CYCLES * (self._rows_crowded or not plain),
             self.batch * self.k * self.n * self._column_cost,
         )
         cores = self.work.target.cores
@@ -218,11 +219,19 @@ class Tiled:
         pieces = not run or (run >= SHORT_RUN and self.kc % run == 0)
         return not self.reads.row_k.plain or self._converts or not pieces
 
-    def _stages_rows(self) -> bool:
+    @property
+    def _rows_crowded(self) -> bool:
         reads = self.reads
-        again = self.grid.task_n // self.tiles.nr
         step = reads.row_k.step if self._rows_along_m else reads.row_m.step
-        return again >= REUSE and not self._row_run and self._crowded(step)
+        return not self._row_run and self._crowded(step)
+
+    def _stages_rows(self) -> bool:
+        return self._rows_crowded and self._pays(self.grid.task_n)
+
+    def _pays(self, uses: int) -> bool:
+        """Whether an element that is used so often is better copied first."""
+        per_cycle = self.work.lanes * self.work.target.fma_units
+        return COPY_CYCLES * per_cycle < STAGE_SHARE * uses
 
     @property
     def _must_stage_columns(self) -> bool:
@@ -230,11 +239,12 @@ class Tiled:
         return self.reads.column_k.step is None or not self.reads.column_n.unit
 
     def _stages_columns(self) -> bool:
-        reads = self.reads
-        again = math.ceil(min(self.m, self.grid.task_m) / self.tiles.mr)
+        reads, rows = self.reads, min(self.m, self.grid.task_m)
         if not reads.column_n.plain or self._converts:
-            return again > 1
-        return again >= REUSE and self._crowded(reads.column_k.step)
+            return rows > self.tiles.mr
+        line_bytes = FULL_LINES * self.work.target.caches.line_bytes
+        thin = self.tiles.nr * self.element_bytes < line_bytes
+        return self._pays(rows) and (thin or self._crowded(reads.column_k.step))
 
     @property
     def _converts(self) -> bool:

@@ -25,6 +25,7 @@ LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
 TASK_CYCLES = 20_000  # work that is worth a thread of its own
 SMALL_TASK_CYCLES = 2_000_000  # tasks are not made smaller than this for the sake of balance
 TASKS_PER_CORE = 4
+BALANCE = 0.06  # of the work of one round: what cores of uneven speed are taken to lose
 COPY_CYCLES = 0.3  # an element copied to a staged block along vectors
 RUN_CYCLES = 10.0  # more for every run of elements that lie together
 TRANSPOSE_CYCLES = 1.5  # and one by one
@@ -86,7 +87,7 @@ def _register_tiles(target: Target) -> Iterator[tuple[int, int]]:
     """Rows and vectors that fit in the registers with a row of B and an element of A."""
     for vectors in range(1, 7):
         for rows in range(1, MOST_ROWS + 1):
-            if rows * vectors + vectors + 1 <= target.vector_registers:
+            if rows * vectors + vectors + 1 < target.vector_registers:
                 yield rows, vectors
 
 
@@ -117,7 +118,7 @@ def fit_grid(
         rounds = math.ceil(count / cores)
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (m * n)
         work = cycles * padded + stage[0] * grid.columns + stage[1] * grid.rows
-        spare = 0.02 * cycles / cores / rounds if count > 1 else 0.0
+        spare = BALANCE * cycles / cores / rounds if count > 1 else 0.0
         cost = work / count * rounds + spare + count * 500 / cores
         if best is None or cost < best[0]:
             best = cost, grid
@@ -127,10 +128,10 @@ def fit_grid(
 
 def _grids(m: int, n: int, tiles: Tiles, wanted: int) -> Iterator[Grid]:
     row_tiles, column_tiles = math.ceil(m / tiles.mr), math.ceil(n / tiles.nr)
-    for rows in range(1, min(row_tiles, 2 * wanted) + 1):
+    for rows in range(1, min(row_tiles, wanted) + 1):
         least = math.ceil(n / tiles.nc)
-        for columns in range(least, max(min(column_tiles, 2 * wanted), least) + 1):
-            if rows * columns > max(2 * wanted, least):
+        for columns in range(least, max(min(column_tiles, wanted), least) + 1):
+            if rows * columns > max(wanted, least):
                 break
             task_m = math.ceil(row_tiles / rows) * tiles.mr
             task_n = math.ceil(column_tiles / columns) * tiles.nr

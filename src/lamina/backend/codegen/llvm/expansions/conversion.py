@@ -83,7 +83,7 @@ def _narrow_bf16(s: Lanes, x: Lane) -> Lane:
 
 def _widen_f16(s: Lanes, x: Lane) -> Lane:
     if s.has("f16c") or s.has("avx512f"):
-        return s.convert("fpext", x, "f32")
+        return s.widen_half(x)
     bits = s.convert("zext", s.to_bits(x), "i32")
     magnitude = s.shl(s.and_(bits, s.constant_like(bits, 0x7FFF)), 13)
     # The product moves the exponent bias from 15 to 127 and normalises subnormals.
@@ -97,7 +97,7 @@ def _widen_f16(s: Lanes, x: Lane) -> Lane:
 
 def _narrow_f16(s: Lanes, x: Lane) -> Lane:
     if s.has("f16c") or s.has("avx512f"):
-        return s.convert("fptrunc", x, "f16")
+        return s.narrow_half(x)
     bits = s.to_bits(x)
     magnitude = s.to_bits(s.abs(x))
     # Normal results: rebias, then round to even on the 13 bits that leave.

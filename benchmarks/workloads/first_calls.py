@@ -1,0 +1,117 @@
+"""The first call of the demo's training step: with nothing compiled yet, and from a disk cache.
+
+Each sample is a process of its own. Cold, its caches are empty folders; warm, they hold what an
+earlier process of the same peer left there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.workload import Builder, Data, Prepared, Tolerance, Workload
+from benchmarks.workloads import cnn_train
+
+TIMEOUT_S = 300.0
+Caches = Callable[[Path], dict[str, str]]
+
+CACHES: dict[str, Caches] = {
+    "lamina": lambda folder: {"LAMINA_CACHE_DIR": str(folder)},
+    "torch_compile": lambda folder: {"TORCHINDUCTOR_CACHE_DIR": str(folder)},
+    "jax": lambda folder: {
+        "JAX_COMPILATION_CACHE_DIR": str(folder),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    },
+}
+"""The variables that say where each peer keeps compiled code."""
+
+
+def first_call(workload: str, builder: str, cache: Path) -> dict[str, Any]:
+    """Runs `benchmarks.first_call` with its caches in `cache`.
+
+    Raises:
+        RuntimeError: it failed; with the last line that it wrote.
+    """
+    threads = os.environ.get("LAMINA_THREADS", "1")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.first_call", workload, builder, threads],
+        env=dict(os.environ) | CACHES[builder](cache),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:] or [f"code {done.returncode}"]
+        raise RuntimeError(f"first call of {workload}: {said[0]}")
+    return json.loads(done.stdout)
+
+
+def cold_builder(workload: str, builder: str) -> Builder:
+    """Every sample begins with empty caches."""
+
+    def call() -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
+            return first_call(workload, builder, Path(folder))
+
+    def build(_: Data) -> Prepared:
+        return prepared(call)
+
+    return build
+
+
+def warm_builder(workload: str, builder: str) -> Builder:
+    """The check fills the caches, the samples use them."""
+
+    def build(_: Data) -> Prepared:
+        folder = Path(tempfile.mkdtemp(prefix="lamina-bench-"))
+        found = prepared(partial(first_call, workload, builder, folder))
+        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
+        return found
+
+    return build
+
+
+def prepared(call: Callable[[], dict[str, Any]]) -> Prepared:
+    """Its result is the loss of the first step."""
+    return Prepared(
+        run=call,
+        result=lambda: [np.array(call()["value"])],
+        seconds=lambda: call()["seconds"],
+    )
+
+
+def first_loss(workload: Workload) -> Callable[[Data], list[np.ndarray]]:
+    """The loss of the first step in float64."""
+    return lambda _: [workload.reference(workload.make_data())[0][0]]
+
+
+def compilation(step: Workload, kind: str, make: Callable[[str, str], Builder]) -> Workload:
+    """A workload that compiles `step`."""
+    return Workload(
+        f"compile_{kind}_{step.name}",
+        f"the first call of {step.name}, {kind}",
+        lambda _: {},
+        first_loss(step),
+        {builder: make(step.name, builder) for builder in CACHES},
+        step.tolerance,
+        fresh=True,
+    )
+
+
+WORKLOADS = tuple(
+    compilation(step, kind, make)
+    for step in (cnn_train.step(8, 64), cnn_train.step(28, 128))
+    for kind, make in (("cold", cold_builder), ("warm", warm_builder))
+)

@@ -1,0 +1,55 @@
+"""How long `import` takes, in an interpreter of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+
+from benchmarks.workload import Builder, Data, Prepared, Tolerance, Workload
+
+TIMEOUT_S = 120.0
+MODULES = {"lamina": "lamina", "torch": "torch", "jax": "jax", "numpy": "numpy"}
+PROGRAM = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+
+def import_seconds(module: str) -> float:
+    """Seconds of the import statement in a fresh interpreter; starting it does not count.
+
+    Raises:
+        subprocess.CalledProcessError: it cannot be imported.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(module)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=TIMEOUT_S,
+    )
+    return float(done.stdout)
+
+
+def builder(module: str) -> Builder:
+    """Its result is 1 when the import took any time at all; that import also writes bytecode."""
+
+    def build(_: Data) -> Prepared:
+        def seconds() -> float:
+            return import_seconds(module)
+
+        return Prepared(seconds, lambda: [np.array(float(seconds() > 0))], seconds=seconds)
+
+    return build
+
+
+WORKLOADS = (
+    Workload(
+        "import_time",
+        "the import statement in a fresh interpreter, bytecode compiled before",
+        lambda _: {},
+        lambda _: [np.array(1.0)],
+        {name: builder(module) for name, module in MODULES.items()},
+        Tolerance(),
+        fresh=True,
+    ),
+)
