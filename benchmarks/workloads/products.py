@@ -33,10 +33,9 @@ def product(name: str, m: int, k: int, n: int, summary: str) -> Workload:
             "b": rng.standard_normal((k, n), np.float32),
         }
 
+    tolerance = Tolerance(absolute=2e-5 + 5e-7 * k)
     cost = Cost(2.0 * m * k * n, 4.0 * (m * k + k * n), 4.0 * m * n)
-    return Workload(
-        name, summary, data, reference, BUILDERS, Tolerance(absolute=5e-7 * k), cost
-    )
+    return Workload(name, summary, data, reference, BUILDERS, tolerance, cost)
 
 
 WORKLOADS = (

@@ -1,8 +1,9 @@
 """Runs the code of a Markdown page: its Python blocks, top to bottom, in one namespace.
 
 A block is shown to the reader as `example.py`. What it prints, and the error that ends it, must be
-what a following `text` block says; in such a block `...` stands for anything. A block with `>>>`
-is a doctest. Blocks of other languages are not run.
+what a following `text` block says; a block with `>>>` is a doctest. In what is expected `...` stands
+for anything, and fractions count to the digits shown, since processors differ in the last bits.
+Blocks of other languages are not run.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 NAME = "example.py"
+NUMBER = re.compile(r"-?\d+\.\d*(?:e[+-]?\d+)?")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 
@@ -34,6 +36,32 @@ class Block:
     line: int
     code: str
     expected: str | None
+
+
+class Checker(doctest.OutputChecker):
+    """Compares fractions to the digits that are shown."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        """Whether `got` is what is wanted."""
+        if super().check_output(want, got, optionflags):
+            return True
+        wanted, found = NUMBER.findall(want), NUMBER.findall(got)
+        if _frame(want) != _frame(got) or len(wanted) != len(found):
+            return False
+        return all(
+            abs(float(x) - float(y)) <= 1.5 * _unit(x) for x, y in zip(wanted, found, strict=True)
+        )
+
+
+def _frame(text: str) -> str:
+    """The text without its fractions and without white space."""
+    return "".join(NUMBER.sub("#", text).split())
+
+
+def _unit(number: str) -> float:
+    """One in the last digit shown: 0.01 for "3.14"."""
+    mantissa, _, exponent = number.partition("e")
+    return 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
 
 
 def blocks(page: Path) -> Iterator[Block]:
@@ -64,7 +92,7 @@ def _run_session(block: Block, where: str, namespace: dict[str, Any]) -> None:
     test = doctest.DocTestParser().get_doctest(block.code, namespace, where, where, block.line)
     test.globs = namespace
     said = io.StringIO()
-    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    runner = doctest.DocTestRunner(Checker(), optionflags=FLAGS)
     failed = runner.run(test, out=said.write, clear_globs=False).failed
     assert not failed, said.getvalue()
 
@@ -80,5 +108,5 @@ def _run_block(block: Block, where: str, namespace: dict[str, Any]) -> None:
                 raise
             print(f"{type(error).__name__}: {error}")
     if block.expected is not None:
-        same = doctest.OutputChecker().check_output(block.expected, printed.getvalue(), FLAGS)
+        same = Checker().check_output(block.expected, printed.getvalue(), FLAGS)
         assert same, f"{where}: expected\n{block.expected}\ngot\n{printed.getvalue()}"

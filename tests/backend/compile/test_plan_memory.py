@@ -13,6 +13,7 @@ from lamina.backend.compile.plan_memory import ALIGNMENT, plan_memory
 from lamina.backend.targets import select
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, trace
+from lamina.graph.ir.evaluate import evaluate
 from lamina.runtime import Buffer, memory_stats
 from tests.backend.compile.random_graphs import Maker
 
@@ -97,6 +98,40 @@ def test_an_update_is_refused_while_the_old_value_is_needed_later() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: ops.exp(x) + ops.permute(ops.exp(x), (-1, -2)),
+        lambda x: x + ops.flip(x * 2.0, (-1,)),
+        lambda x: ops.flip(ops.tanh(x), (-2,)) - x,
+    ],
+)
+def test_memory_is_not_taken_from_an_input_that_is_read_elsewhere(f) -> None:
+    graph = trace(f, matrix(48, 48))
+    a = np.random.default_rng(0).standard_normal((48, 48)).astype(np.float32)
+    wanted = evaluate(graph, a)[0]
+    buffer = Buffer(a.nbytes)
+    np.frombuffer(buffer, np.float32)[:] = a.ravel()
+    (out,) = compile_graph(graph).run([buffer], [True])
+    got = np.frombuffer(out, np.float32).reshape(48, 48)
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_column_sum_does_not_overwrite_what_rows_still_read() -> None:
+    """x[i, j] - m[i], summed over i: m and the result have one type by chance."""
+
+    def f(x: Value, m: Value) -> Value:
+        return ops.sum(x * ops.expand(m, (-1,), (96,)), (-2,))
+
+    graph = trace(f, matrix(96, 96), matrix(96))
+    rng = np.random.default_rng(0)
+    x, m = (rng.standard_normal(s).astype(np.float32) for s in ((96, 96), (96,)))
+    buffer = Buffer(m.nbytes)
+    np.frombuffer(buffer, np.float32)[:] = m
+    (out,) = compile_graph(graph).run([Buffer.wrap(x), buffer], [False, True])
+    np.testing.assert_allclose(np.frombuffer(out, np.float32), m @ x, rtol=1e-4, atol=1e-4)
+
+
 def test_one_allocation_serves_all_intermediates() -> None:
     graph = trace(chain_of_products, matrix(256, 256), *[matrix(256, 256)] * 5)
     compiled = compile_graph(graph)
@@ -140,3 +175,22 @@ def test_tasks_can_be_dumped() -> None:
     assert "contract" in text
     assert "arena+0" in text
     assert "after [0" in text
+
+
+@pytest.mark.parametrize("k", [5, 700, 5000])
+def test_a_contraction_may_update_its_operand_in_place(k: int) -> None:
+    """However long the sum is, and in whatever parts it is made."""
+
+    def f(x: Value, g: Value, p: Value) -> Value:
+        return p - 0.1 * ops.contract(x, g, "bi,bo->io")
+
+    graph = trace(f, matrix(k, 70), matrix(k, 45), matrix(70, 45))
+    rng = np.random.default_rng(0)
+    shapes = ((k, 70), (k, 45), (70, 45))
+    x, g, p = (rng.standard_normal(s).astype(np.float32) for s in shapes)
+    buffer = Buffer(p.nbytes)
+    np.frombuffer(buffer, np.float32)[:] = p.ravel()
+    inputs = [Buffer.wrap(x), Buffer.wrap(g), buffer]
+    (out,) = compile_graph(graph).run(inputs, [False, False, True])
+    got = np.frombuffer(out, np.float32).reshape(70, 45)
+    np.testing.assert_allclose(got, p - 0.1 * (x.T @ g), rtol=1e-3, atol=1e-3)

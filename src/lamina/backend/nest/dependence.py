@@ -46,7 +46,7 @@ def obstacle(nest: Nest, loop: For, ranges: Mapping[str, Range], also: str = "")
     read = {e.name for e in reads(loop.body) if isinstance(e, Var)}
     if combined & read:
         return f"an iteration reads the accumulator {min(combined & read)} of the others"
-    owner = {p.name: p.may_alias or p.name for p in nest.params}
+    owner = memory_of(nest)
     accesses: dict[str, list[Expr]] = {}
     written: set[str] = set()
     for buffer, offset, store in _accesses(loop.body):
@@ -61,6 +61,16 @@ def obstacle(nest: Nest, loop: For, ranges: Mapping[str, Range], also: str = "")
         if not _separates(accesses[name], loop.var, inner, unknown, affine):
             return f"two iterations of {loop.var} may touch one element of {name}"
     return ""
+
+
+def memory_of(nest: Nest) -> dict[str, str]:
+    """For each parameter, the name of the memory it may lie in: one for all that may overlap."""
+    owner = {p.name: p.name for p in nest.params}
+    for p in nest.params:
+        for other in p.may_alias.split():
+            kept, lost = owner[other], owner[p.name]
+            owner = {name: kept if o == lost else o for name, o in owner.items()}
+    return owner
 
 
 def statements(stmts: tuple[Stmt, ...]) -> Iterator[Stmt]:

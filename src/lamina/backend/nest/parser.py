@@ -126,7 +126,10 @@ class _Parser:
     def param(self) -> Param:
         name, dtype, size = self.buffer()
         role = self.take("name")
-        return Param(name, dtype, size, role, self.take("name") if self.skip("alias") else "")
+        aliases = [self.take("name")] if self.skip("alias") else []
+        while aliases and self.tokens[self.at][0] == "name":
+            aliases.append(self.take("name"))
+        return Param(name, dtype, size, role, " ".join(aliases))
 
     def buffer(self) -> tuple[str, str, int]:
         """`name: dtype[size]`."""

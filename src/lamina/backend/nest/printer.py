@@ -206,7 +206,8 @@ class _Printer:
         params = []
         names = [self.declare(p.name, p.dtype) for p in nest.params]
         for shown, p in zip(names, nest.params, strict=True):
-            alias = f" alias {self.shown(p.may_alias)}" if p.may_alias else ""
+            alias = " ".join(["", *map(self.shown, p.may_alias.split())])
+            alias = f" alias{alias}" if p.may_alias else ""
             params.append(f"{shown}: {p.dtype}[{p.size}] {p.role}{alias}")
         name = "kernel" if self.rename else nest.name
         checks = " checks" if nest.checks else ""

@@ -72,7 +72,8 @@ class _Verifier:
             self.declare_buffer(p.name, _Buffer(p.dtype, p.size, "param", p.role != "in"))
         inputs = {p.name for p in self.nest.params if p.role == "in"}
         for p in self.nest.params:
-            aliased = not p.may_alias or (p.may_alias in inputs and p.role == "out")
+            aliases = set(p.may_alias.split())
+            aliased = not aliases or (aliases <= inputs and p.role == "out")
             self.require(aliased, f"{p.name} may alias {p.may_alias}: only an out aliases an in")
         self.body(self.nest.body)
 

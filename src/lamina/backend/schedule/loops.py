@@ -18,8 +18,8 @@ from lamina.backend.nest.nodes import (
     const,
 )
 from lamina.backend.schedule.pull import Element, Index, Pull
-from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import Reduction
+from lamina.graph.ir import Graph, Value, topological
+from lamina.graph.ops import Contract, Reduction
 
 CHUNK_WORK = 16384  # element-operations that are worth waking a thread for
 
@@ -64,17 +64,26 @@ def _has_fault(statements: Sequence[Stmt]) -> bool:
 def in_place_pairs(body: Graph) -> list[tuple[int, ...]]:
     """For each output, the inputs whose memory it may take.
 
-    An input qualifies when its type is that of the output and every reader reads it at the element
-    where the loops are: through elementwise ops, or as the operand of a reduction of whole rows.
+    An input qualifies when its type is that of the output and it is read only at the element where
+    the loops are: through elementwise ops, or by a reduction, which is complete before the element
+    is written. What a view or a contraction reads, it reads anywhere.
     """
-    direct = {v.id for v in body.inputs}
+    anywhere: set[int] = set()
     for v in body.nodes:
-        if v.op is not None and v.op.lane is None and not isinstance(v.op, Reduction):
-            direct -= {o.id for o in v.operands}
+        if v.op.lane is None and not isinstance(v.op, Reduction):
+            anywhere.update(u.id for u in topological(v.operands, stop=_is_complete))
     return [
-        tuple(i for i, v in enumerate(body.inputs) if v.id in direct and v.type is out.type)
+        tuple(
+            i
+            for i, v in enumerate(body.inputs)
+            if v.id not in anywhere and v.type is out.type
+        )
         for out in body.outputs
     ]
+
+
+def _is_complete(v: Value) -> bool:
+    return isinstance(v.op, Reduction | Contract)
 
 
 def bind_inputs(pull: Pull, body: Graph) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from lamina.backend.nest.dependence import memory_of
 from lamina.backend.nest.nodes import (
     Accumulate,
     Accumulator,
@@ -112,7 +113,7 @@ class KernelEmitter:
 
     def _bind_parameters(self) -> None:
         written = survey(self.nest.body).writes
-        groups = {p.name: p.may_alias or p.name for p in self.nest.params}
+        groups = memory_of(self.nest)
         written_groups = {groups[n] for n in written if n in groups}
         for index, p in enumerate(self.nest.params):
             slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {index}")
@@ -132,18 +133,18 @@ class KernelEmitter:
         if group not in self._groups:
             self._groups.append(group)
         number = self._groups.index(group)
-        tag = f", !alias.scope !{100 + 2 * number}, !noalias !{101 + 2 * number}"
+        tag = f", !alias.scope !{101 + 3 * number}, !noalias !{102 + 3 * number}"
         if space == "register":
             tag = ""
         self.x.buffers[name] = Buffer(name, dtype, pointer, size, group, constant, space, tag)
 
     def _metadata(self) -> list[str]:
         lines = ["!0 = distinct !{!0}"]
-        scopes = [f"!{1 + i}" for i in range(len(self._groups))]
-        lines += [f"{scope} = distinct !{{{scope}, !0}}" for scope in scopes]
+        scopes = [f"!{100 + 3 * i}" for i in range(len(self._groups))]
         for i, scope in enumerate(scopes):
             others = ", ".join(s for s in scopes if s != scope)
-            lines += [f"!{100 + 2 * i} = !{{{scope}}}", f"!{101 + 2 * i} = !{{{others}}}"]
+            lines.append(f"{scope} = distinct !{{{scope}, !0}}")
+            lines += [f"!{101 + 3 * i} = !{{{scope}}}", f"!{102 + 3 * i} = !{{{others}}}"]
         return [*lines, "!99 = !{i32 1}"]  # of !nontemporal
 
     def _parallel(self, loop: For) -> None:

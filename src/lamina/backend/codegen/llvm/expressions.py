@@ -128,11 +128,30 @@ class Expressions:
             return self.s.constant(e.value, e.dtype)
         if isinstance(e, Var):
             return self._variable(e)
-        known = self.known.get(id(e))
-        if known is None:
-            known = self._load(e) if isinstance(e, Load) else self._apply(e)
-            self.known[id(e)] = known
-        return known
+        if id(e) not in self.known:
+            for node in self._unknown(e):
+                made = self._load(node) if isinstance(node, Load) else self._apply(node)
+                self.known[id(node)] = made
+        return self.known[id(e)]
+
+    def _unknown(self, e: Expr) -> list[Expr]:
+        """`e` and what it is computed from, operands first, as far as it has no value here yet.
+
+        Without recursion: a fused chain is as deep as it is long.
+        """
+        order: list[Expr] = []
+        seen = set(self.known)
+        stack: list[tuple[Expr, bool]] = [(e, False)]
+        while stack:
+            node, leaving = stack.pop()
+            if leaving:
+                order.append(node)
+            elif id(node) not in seen and not isinstance(node, Const | Var):
+                seen.add(id(node))
+                stack.append((node, True))
+                if isinstance(node, Apply):
+                    stack.extend((a, False) for a in reversed(node.args))
+        return order
 
     def _variable(self, e: Var) -> Lane:
         bound = self.env.get(e.name)

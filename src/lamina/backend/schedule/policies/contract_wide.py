@@ -92,7 +92,7 @@ class Wide:
         def one(j: Expr) -> list[Stmt]:
             work.pull.forget()
             n = axes.split(s, axes.n, s.add(self.n0, j))
-            totals = [s.load("y", self._y(i, j), work.dtype) for i in range(self.m)]
+            totals: list[Expr] = [s.load("y", self._y(i, j), work.dtype) for i in range(self.m)]
             for u in range(depth):
                 summed = axes.split(s, axes.k, s.add(k0, u))
                 column = work.reader.column(self.at_batch, n, summed)

@@ -1,0 +1,128 @@
+"""Every optimiser against PyTorch: twenty steps of a small network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lamina as lm
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+
+STEPS = 20
+TOLERANCES = {"float64": 1e-10, "float32": 1e-5}
+
+# The names of `lamina.optim` and their arguments are those of `torch.optim`.
+OPTIMIZERS: list[tuple[str, Callable[[Any, Any], Any]]] = [
+    ("sgd", lambda optim, p: optim.SGD(p, lr=0.05)),
+    ("momentum", lambda optim, p: optim.SGD(p, lr=0.05, momentum=0.9)),
+    ("nesterov", lambda optim, p: optim.SGD(p, lr=0.05, momentum=0.8, nesterov=True)),
+    ("dampening", lambda optim, p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.4)),
+    ("sgd decay", lambda optim, p: optim.SGD(p, lr=0.05, weight_decay=0.1)),
+    (
+        "nesterov decay",
+        lambda optim, p: optim.SGD(p, lr=0.02, momentum=0.9, nesterov=True, weight_decay=0.01),
+    ),
+    ("adam", lambda optim, p: optim.Adam(p, lr=0.01)),
+    (
+        "adam, other betas",
+        lambda optim, p: optim.Adam(p, lr=0.02, betas=(0.5, 0.9), eps=1e-3),
+    ),
+    ("adam without memory", lambda optim, p: optim.Adam(p, lr=0.01, betas=(0.0, 0.0))),
+    ("adam decay", lambda optim, p: optim.Adam(p, lr=0.01, weight_decay=0.1)),
+    ("adamw", lambda optim, p: optim.AdamW(p, lr=0.01)),
+    ("adamw decay", lambda optim, p: optim.AdamW(p, lr=0.01, weight_decay=0.3)),
+]
+
+
+def make_net(nn: Any) -> Any:
+    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3, bias=False))
+
+
+def loss_of(net: Any, x: Any, y: Any) -> lm.Tensor:
+    return lm.mean((net(x) - y) ** 2)
+
+
+def eager_step(net: Any, optimizer: Any, x: Any, y: Any) -> lm.Tensor:
+    loss, grads = lm.value_and_grad(loss_of)(net, x, y)
+    optimizer.update(net, grads)
+    return loss
+
+
+@pytest.mark.parametrize("jitted", [False, True], ids=["eager", "jitted"])
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("make", [o[1] for o in OPTIMIZERS], ids=[o[0] for o in OPTIMIZERS])
+def test_trajectory(make: Callable[[Any, Any], Any], dtype: str, jitted: bool) -> None:
+    """The learning rate changes on the way, and the batch at every step."""
+    torch.manual_seed(0)
+    theirs = make_net(torch.nn).to(getattr(torch, dtype))
+    ours = make_net(lm.nn).astype(dtype)
+    ours.load_state_dict(theirs.state_dict())
+    their_optimizer = make(torch.optim, theirs.parameters())
+    our_optimizer = make(lm.optim, ours)
+    step = lm.jit(eager_step) if jitted else eager_step
+    rng = np.random.default_rng(0)
+    for i in range(STEPS):
+        if i == STEPS // 2:
+            our_optimizer.lr *= 0.5
+            their_optimizer.param_groups[0]["lr"] *= 0.5
+        x, y = rng.standard_normal((6, 5)).astype(dtype), rng.standard_normal((6, 3)).astype(dtype)
+        loss = step(ours, our_optimizer, x, y)
+        their_optimizer.zero_grad()
+        their_loss = ((theirs(torch.tensor(x)) - torch.tensor(y)) ** 2).mean()
+        their_loss.backward()
+        their_optimizer.step()
+        assert float(loss) == pytest.approx(their_loss.item(), rel=TOLERANCES[dtype])
+    expected = dict(theirs.named_parameters())
+    for name, parameter in ours.named_parameters():
+        assert parameter.numpy().dtype == dtype
+        np.testing.assert_allclose(
+            parameter.numpy(), expected[name].detach().numpy(), rtol=0, atol=TOLERANCES[dtype]
+        )
+    if jitted:
+        assert step.signatures == 1
+
+
+def test_frozen_parameters_are_left_alone() -> None:
+    """As in PyTorch, weight decay and momentum do not touch them either."""
+    torch.manual_seed(0)
+    theirs = make_net(torch.nn)
+    ours = make_net(lm.nn)
+    ours.load_state_dict(theirs.state_dict())
+    theirs[0].requires_grad_(False)
+    ours[0].freeze()
+    our_optimizer = lm.optim.SGD(ours, lr=0.1, momentum=0.9, weight_decay=0.1)
+    their_optimizer = torch.optim.SGD(theirs.parameters(), lr=0.1, momentum=0.9, weight_decay=0.1)
+    x, y = np.ones((2, 5), np.float32), np.zeros((2, 3), np.float32)
+    for _ in range(5):
+        eager_step(ours, our_optimizer, x, y)
+        their_optimizer.zero_grad()
+        ((theirs(torch.tensor(x)) - torch.tensor(y)) ** 2).mean().backward()
+        their_optimizer.step()
+    for name, parameter in theirs.named_parameters():
+        found = dict(ours.named_parameters())[name].numpy()
+        np.testing.assert_allclose(found, parameter.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_shared_parameter() -> None:
+    torch.manual_seed(0)
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3))
+    theirs[2].weight = theirs[0].weight
+    ours = lm.nn.Sequential(lm.nn.Linear(3, 3), lm.nn.Tanh(), lm.nn.Linear(3, 3))
+    ours[2].weight = ours[0].weight
+    ours.load_state_dict(theirs.state_dict())
+    our_optimizer = lm.optim.Adam(ours, lr=0.05)
+    their_optimizer = torch.optim.Adam(theirs.parameters(), lr=0.05)
+    step = lm.jit(eager_step)
+    x, y = np.ones((2, 3), np.float32), np.zeros((2, 3), np.float32)
+    for _ in range(10):
+        step(ours, our_optimizer, x, y)
+        their_optimizer.zero_grad()
+        ((theirs(torch.tensor(x)) - torch.tensor(y)) ** 2).mean().backward()
+        their_optimizer.step()
+    for name, array in theirs.state_dict().items():
+        found = ours.state_dict()[name].numpy()
+        np.testing.assert_allclose(found, array.numpy(), rtol=1e-4, atol=1e-5)
