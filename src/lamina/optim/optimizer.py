@@ -36,6 +36,12 @@ class Optimizer:
     """
 
     def __init__(self, model: Parameters, lr: float):
+        if not hasattr(model, "named_parameters"):
+            raise UsageError(
+                f"{type(self).__name__}: takes the model whose parameters it updates",
+                [f"given: {type(model).__name__}"],
+                "pass the module itself, not its parameters()",
+            )
         self.lr = lr
         self.steps = lm.zeros((), dtype=lm.int64)
         self.state: dict[str, dict[str, Tensor]] = {

@@ -124,6 +124,8 @@ class _Fuser:
         return own + extra_loads + sum(self.cone_cost.get(o.id, 0) for o in v.operands)
 
     def _better_stored(self, v: Value, cost: int) -> bool:
+        if _is_cheap_view(v):
+            return False
         users = self._users(v)
         if len(users) > 1 and cost > RECOMPUTE_LIMIT:
             return True
@@ -136,12 +138,13 @@ class _Fuser:
         return self._length(v) > GROUP_LIMIT
 
     def _users(self, v: Value) -> list[Value]:
-        """The nodes that read `v`, seen through views that read each element once."""
+        """The nodes that read `v`, seen through views: those are read where they are needed."""
+        outputs = {u.id for u in self.graph.outputs}
         found: list[Value] = []
         stack = list(self.graph.users[v.id])
         while stack:
             user = stack.pop()
-            if user.op is not None and user.op.name in ("permute", "reshape", "flip", "slice"):
+            if _is_cheap_view(user) and user.id not in outputs:
                 stack.extend(self.graph.users[user.id])
             else:
                 found.append(user)
@@ -411,6 +414,11 @@ def _is_literal(v: Value) -> bool:
     return (
         v.op is not None and not v.operands and v.op.name == "constant" and splat_value(v) is None
     )
+
+
+def _is_cheap_view(v: Value) -> bool:
+    """A value that is another one seen at other indices, like a permutation or a window."""
+    return v.op.view is not None and v.op.lane is None and bool(v.operands) and v.op.cost <= 2
 
 
 def _same_elements(user: Value, v: Value) -> bool:

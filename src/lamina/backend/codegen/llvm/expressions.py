@@ -140,14 +140,16 @@ class Expressions:
         Without recursion: a fused chain is as deep as it is long.
         """
         order: list[Expr] = []
-        seen = set(self.known)
+        seen: set[int] = set()
         stack: list[tuple[Expr, bool]] = [(e, False)]
         while stack:
             node, leaving = stack.pop()
             if leaving:
                 order.append(node)
-            elif id(node) not in seen and not isinstance(node, Const | Var):
+            elif id(node) not in seen and id(node) not in self.known:
                 seen.add(id(node))
+                if isinstance(node, Const | Var):
+                    continue
                 stack.append((node, True))
                 if isinstance(node, Apply):
                     stack.extend((a, False) for a in reversed(node.args))
