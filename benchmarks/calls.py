@@ -110,7 +110,9 @@ def _numpy(make: Make, several: bool) -> Builder:
     return build
 
 
-def _prepared(run: Callable[[], Any], several: bool, array: Callable[[Any], np.ndarray]) -> Prepared:
+def _prepared(
+    run: Callable[[], Any], several: bool, array: Callable[[Any], np.ndarray]
+) -> Prepared:
     def result() -> list[np.ndarray]:
         found = run()
         return [array(x) for x in found] if several else [array(found)]

@@ -24,10 +24,15 @@ def describe() -> dict[str, Any]:
         "logical_cpus": os.cpu_count(),
         "caches": caches(),
         "memory_bytes": memory_bytes(),
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {numeric(platform.release())}",
         "python": platform.python_version(),
         "libc": " ".join(platform.libc_ver()),
     }
+
+
+def numeric(release: str) -> str:
+    """The version at the beginning of a release: "6.1" of "6.1.0-generic"."""
+    return ".".join(release.split("-")[0].split(".")[:2])
 
 
 def read_cpuinfo(text: str) -> dict[str, str]:

@@ -108,8 +108,12 @@ def measure(
             elif peer.builder not in workload.builders:
                 cell.fail("none", "has no such function")
             else:
-                workers[peer.name] = start(peer)
-                _check(cell, workers[peer.name], workload, peer, plan)
+                try:
+                    workers[peer.name] = start(peer)
+                except OSError as problem:
+                    cell.fail("failed", f"no process: {problem}")
+                else:
+                    _check(cell, workers[peer.name], workload, peer, plan)
         _take_turns(cells, workers, workload, plan, report)
     finally:
         for worker in workers.values():

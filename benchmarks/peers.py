@@ -43,7 +43,10 @@ class Peer:
         """The installed version; None when the peer is absent."""
         if importlib.util.find_spec(self.distribution) is None:
             return None
-        return importlib.metadata.version(self.distribution)
+        try:
+            return importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError:
+            return "unknown"
 
 
 PEERS: dict[str, Peer] = {
@@ -108,7 +111,7 @@ PEERS: dict[str, Peer] = {
 
 
 def environment(peer: Peer, threads: int, cache: Path) -> dict[str, str]:
-    """The variables of a peer's process: this one's, the threads, and caches of this run only."""
+    """The variables of a peer's process: this one's, the threads, and caches of this run."""
     count = str(threads)
     own = {
         "LAMINA_THREADS": count,
@@ -119,6 +122,7 @@ def environment(peer: Peer, threads: int, cache: Path) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": count,
         "NPROC": count,
         "PJRT_NPROC": count,
+        "TMPDIR": str(cache),
     }
     if threads == 1:
         flags = os.environ.get("XLA_FLAGS", "")

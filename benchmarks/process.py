@@ -61,7 +61,11 @@ class Worker:
             stdin.flush()
         except OSError:
             raise WorkerError(self._last_words()) from None
-        answer = json.loads(self._line(op, timeout_s))
+        line_found = self._line(op, timeout_s)
+        try:
+            answer = json.loads(line_found)
+        except ValueError:
+            raise WorkerError(f"answered {op} with {line_found[:80]!r}") from None
         if not answer.get("ok"):
             raise WorkerError(answer.get("error", "refused without a reason"))
         return answer

@@ -270,10 +270,10 @@ def _cell_json(cell: Cell, least: Floor | None) -> dict[str, Any]:
 
 
 def json_text(results: Results) -> str:
-    """JSON with a list of numbers on one line."""
+    """JSON with each list of numbers or words on one line."""
     text = json.dumps(to_json(results), indent=1, ensure_ascii=False, allow_nan=False)
-    numbers = re.compile(r"\[\s+(-?[\d.][^\[\]{}\"]*?)\s+\]")
-    return numbers.sub(lambda m: "[" + re.sub(r"\s+", " ", m[1]) + "]", text) + "\n"
+    flat = re.compile(r"\[\n([^\[\]{}]*?)\n\s*\]")  # strings hold no line ends
+    return flat.sub(lambda m: "[" + re.sub(r"\n\s*", " ", m[1]).strip() + "]", text) + "\n"
 
 
 # ---------------------------------------------------------------- files

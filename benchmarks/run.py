@@ -92,7 +92,9 @@ def choose_workloads(globs: str) -> list[Workload]:
     patterns = [glob.strip() for glob in globs.split(",") if glob.strip()]
     for pattern in patterns:
         if not fnmatch.filter(every(), pattern):
-            raise ValueError(f"--only: no workload matches {pattern!r}; there are: {_names(every())}")
+            raise ValueError(
+                f"--only: no workload matches {pattern!r}; there are: {_names(every())}"
+            )
     return [w for n, w in every().items() if any(fnmatch.fnmatch(n, p) for p in patterns)]
 
 
@@ -239,7 +241,9 @@ class Run:
             return
         results.limits = found if results.limits is None else results.limits.best(found)
 
-    def _workload(self, workload: Workload, cache: Path, report_step: Callable[[str], None]) -> None:
+    def _workload(
+        self, workload: Workload, cache: Path, report_step: Callable[[str], None]
+    ) -> None:
         plan = self.results.plan
         begin = partial(start, threads=plan.threads, cache=cache)
         cells = measure(workload, self.options.chosen, plan, begin, report_step)
@@ -257,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(listing())
         return 0
     console = Console(stderr=True, soft_wrap=True)
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-") as cache:
+    with tempfile.TemporaryDirectory(prefix="lamina-bench-", ignore_cleanup_errors=True) as cache:
         results = Run(options, console).go(Path(cache))
     print(report.table(results))
     print()

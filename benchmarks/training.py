@@ -44,9 +44,7 @@ def parameters(data: Data) -> Arrays:
     return {k: a for k, a in data.items() if k not in ("images", "labels")}
 
 
-def prepared(
-    start: Callable[[], Any], step: Step, batches: Sequence[tuple[Any, Any]]
-) -> Prepared:
+def prepared(start: Callable[[], Any], step: Step, batches: Sequence[tuple[Any, Any]]) -> Prepared:
     """A training run from `start`; its result is the losses of the first steps."""
     state: Any = start()
     turns: Iterator[tuple[Any, Any]] = itertools.cycle(batches)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -106,7 +106,6 @@ class Workload:
     tolerance: Tolerance
     cost: Cost | None = None
     fresh: bool = False
-    notes: Mapping[str, str] = field(default_factory=dict)
 
     def make_data(self) -> Data:
         """The inputs, the same in every process, aligned as the peers' own arrays would be."""

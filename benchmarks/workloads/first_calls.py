@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
-import weakref
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -62,7 +60,7 @@ def cold_builder(workload: str, builder: str) -> Builder:
     """Every sample begins with empty caches."""
 
     def call() -> dict[str, Any]:
-        with tempfile.TemporaryDirectory(prefix="lamina-bench-") as folder:
+        with tempfile.TemporaryDirectory(prefix="cold-") as folder:
             return first_call(workload, builder, Path(folder))
 
     def build(_: Data) -> Prepared:
@@ -75,10 +73,8 @@ def warm_builder(workload: str, builder: str) -> Builder:
     """The check fills the caches, the samples use them."""
 
     def build(_: Data) -> Prepared:
-        folder = Path(tempfile.mkdtemp(prefix="lamina-bench-"))
-        found = prepared(partial(first_call, workload, builder, folder))
-        weakref.finalize(found, shutil.rmtree, folder, ignore_errors=True)
-        return found
+        folder = Path(tempfile.mkdtemp(prefix="warm-"))  # goes with the folder of the run
+        return prepared(partial(first_call, workload, builder, folder))
 
     return build
 

@@ -70,9 +70,7 @@ WORKLOADS = (
         f"the sum of two rows of {SMALL} f32, not compiled",
         two_rows,
         lambda data: [data["x"] + data["y"]],
-        function_peers(
-            lamina=addition, torch=addition, jax=addition, numpy=addition, eager=True
-        ),
+        function_peers(lamina=addition, torch=addition, jax=addition, numpy=addition, eager=True),
         EXACT,
     ),
 )

@@ -1,5 +1,6 @@
 #include "program/program.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -52,6 +53,11 @@ Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_b
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
         first_argument_.push_back(argument_count_);
         argument_count_ += kernels_[i].arguments.size();
+        const auto& arguments = kernels_[i].arguments;
+        const bool checks = std::any_of(arguments.begin(), arguments.end(), [](const auto& a) {
+            return a.slot == Slot::status;
+        });
+        status_of_.push_back(checks ? static_cast<int>(status_count_++) : -1);
         for (const int before : kernels_[i].dependencies) {
             successors_[static_cast<std::size_t>(before)].push_back(static_cast<int>(i));
         }

@@ -42,7 +42,8 @@ enum class Mode : int {
     graph,    // kernels as soon as their dependencies are done, each on one thread
 };
 
-// Four words that kernels may write; the first is 0 unless something went wrong.
+// Four words; the first is 0 unless something went wrong. A kernel that checks something writes the
+// first three, once (code, value, limit); the executor adds the index of the kernel.
 inline constexpr int kStatusWords = 4;
 struct Status {
     alignas(32) std::int64_t values[kStatusWords] = {0, 0, 0, 0};
@@ -72,7 +73,9 @@ class Program {
     // Throws std::invalid_argument when an index, an offset or a dependency is out of range.
     Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes);
 
-    // Runs every kernel; the addresses are in the order of the slots' indices. Throws OutOfMemory.
+    // Runs every kernel; the addresses are in the order of the slots' indices. After a fault no
+    // further kernel starts, and the status is that of the first kernel that reported one. Throws
+    // OutOfMemory.
     Status run(std::span<void* const> inputs, std::span<void* const> outputs,
                std::span<void* const> constants);
 
@@ -93,6 +96,8 @@ class Program {
     void check(Counts counts) const;
     void bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
               std::span<void* const> constants, std::byte* arena) const;
+    Status first_fault(const Frame& frame) const;
+    bool stops_after(Frame& frame, std::size_t kernel) const;
     void run_in_order(Frame& frame, bool split) const;
     void run_as_graph(Frame& frame) const;
     void call(Frame& frame, int kernel, std::int64_t begin, std::int64_t end) const noexcept;
@@ -101,6 +106,8 @@ class Program {
     std::vector<Kernel> kernels_;
     std::vector<std::size_t> first_argument_;  // of each kernel in a frame's pointers
     std::size_t argument_count_ = 0;
+    std::vector<int> status_of_;  // number of each kernel's status, -1 for those that check nothing
+    std::size_t status_count_ = 0;
     std::vector<std::vector<int>> successors_;
     std::size_t arena_bytes_;
 

@@ -14,7 +14,8 @@ namespace lamina {
 
 // What one run needs to itself.
 struct Program::Frame {
-    Status status;
+    std::unique_ptr<Status[]> statuses;  // of the kernels that check something, in their order
+    std::atomic<bool> stopped{false};    // a kernel reported a fault or could not run
     void* few_pointers[128];
     std::unique_ptr<void*[]> many_pointers;
     void** pointers = nullptr;  // every kernel's arguments, one after the other
@@ -90,7 +91,28 @@ Status Program::run(std::span<void* const> inputs, std::span<void* const> output
     if (frame.profiling) record(frame);
     const std::size_t refused = frame.scratch_refused.load(std::memory_order_relaxed);
     if (refused > 0) throw OutOfMemory(refused, BlockPool::process().stats().in_use_bytes, 0);
-    return frame.status;
+    return first_fault(frame);
+}
+
+Status Program::first_fault(const Frame& frame) const {
+    if (!frame.stopped.load(std::memory_order_relaxed)) return {};
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+        if (status_of_[i] < 0) continue;
+        Status status = frame.statuses[static_cast<std::size_t>(status_of_[i])];
+        if (status.values[0] == 0) continue;
+        status.values[3] = static_cast<std::int64_t>(i);
+        return status;
+    }
+    return {};
+}
+
+// Whether no further kernel may start: this one, or one beside it, reported a fault or had no scratch.
+bool Program::stops_after(Frame& frame, std::size_t kernel) const {
+    const int number = status_of_[kernel];
+    if (number >= 0 && frame.statuses[static_cast<std::size_t>(number)].values[0] != 0) {
+        frame.stopped.store(true, std::memory_order_release);
+    }
+    return frame.stopped.load(std::memory_order_acquire);
 }
 
 void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
@@ -100,8 +122,10 @@ void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* 
         frame.many_pointers.reset(new void*[argument_count_]);
         frame.pointers = frame.many_pointers.get();
     }
+    if (status_count_ > 0) frame.statuses.reset(new Status[status_count_]);
     void** next = frame.pointers;
-    for (const Kernel& kernel : kernels_) {
+    for (std::size_t i = 0; i < kernels_.size(); ++i) {
+        const Kernel& kernel = kernels_[i];
         for (const Argument& argument : kernel.arguments) {
             const auto value = static_cast<std::size_t>(argument.value);
             switch (argument.slot) {
@@ -118,7 +142,7 @@ void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* 
                     *next++ = constants[value];
                     break;
                 case Slot::status:
-                    *next++ = frame.status.values;
+                    *next++ = frame.statuses[static_cast<std::size_t>(status_of_[i])].values;
                     break;
             }
         }
@@ -141,6 +165,7 @@ void Program::run_in_order(Frame& frame, bool split) const {
             call(frame, index, 0, kernel.extent);
         }
         if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
+        if (stops_after(frame, i)) return;
     }
 }
 
@@ -172,8 +197,10 @@ void Program::run_as_graph(Frame& frame) const {
             idle_rounds = 0;
             const auto i = static_cast<std::size_t>(index);
             const std::int64_t start_ns = frame.profiling ? now_ns() : 0;
-            if (kernels_[i].extent > 0) call(frame, index, 0, kernels_[i].extent);
+            const bool go = !frame.stopped.load(std::memory_order_acquire);
+            if (go && kernels_[i].extent > 0) call(frame, index, 0, kernels_[i].extent);
             if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
+            stops_after(frame, i);
             for (const int next : successors_[i]) {
                 auto& blockers = waiting[static_cast<std::size_t>(next)];
                 if (blockers.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.push(next);
@@ -194,6 +221,7 @@ void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end
             scratch = thread_scratch(kernel.scratch_bytes);
         } catch (const OutOfMemory&) {
             frame.scratch_refused.store(kernel.scratch_bytes, std::memory_order_relaxed);
+            frame.stopped.store(true, std::memory_order_release);
             return;
         }
     }

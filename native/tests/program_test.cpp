@@ -119,7 +119,25 @@ TEST(profiles_count_runs) {
 TEST(a_kernel_reports_a_fault) {
     Program program({kernel("complain", complain, {{Slot::status, 0}})}, {0, 0, 0}, 0);
     const auto status = program.run({}, {}, {});
-    CHECK(status.values[0] == 3 && status.values[1] == 42);
+    CHECK(status.values[0] == 3 && status.values[1] == 42 && status.values[3] == 0);
+}
+
+TEST(after_a_fault_no_kernel_starts) {
+    const std::vector<double> x(8, 1.0);
+    std::vector<double> y(8, 7.0);
+    void* inputs[] = {const_cast<double*>(x.data())};
+    void* outputs[] = {y.data()};
+    Kernel last = kernel("add_one", add_one, {{Slot::input, 0}, {Slot::output, 0}}, {0, 1});
+    last.extent = 8;
+    Program program({kernel("add_one", add_one, {{Slot::input, 0}, {Slot::arena, 0}}),
+                     kernel("complain", complain, {{Slot::status, 0}}), last},
+                    {1, 1, 0}, 64);
+    for (const Mode mode : {Mode::threads, Mode::serial, Mode::graph}) {
+        program.set_mode(mode);
+        const auto status = program.run(inputs, outputs, {});
+        CHECK(status.values[0] == 3 && status.values[3] == 1);
+        CHECK(y[0] == 7.0);
+    }
 }
 
 TEST(bad_programs_are_refused) {

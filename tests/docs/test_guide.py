@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import lamina as lm
+from lamina.graph.ir import op
 from tests.docs import pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +17,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(op, "REGISTRY", dict(op.REGISTRY))  # a page may define an op
     lm.random.seed(0)
     pages.run(page, {"__name__": "example"})
 

@@ -18,7 +18,7 @@ class Slot(IntEnum):
     OUTPUT = 1
     ARENA = 2  # value: byte offset
     CONSTANT = 3
-    STATUS = 4  # four int64 words, zero at the start of each run; the first nonzero is a fault
+    STATUS = 4  # four int64 words, zero at first; a nonzero first is a fault, the last its kernel
 
 
 class Argument(NamedTuple):

@@ -16,9 +16,7 @@ from lamina.base.text import quantity, table
 from lamina.graph.ops import Fusion
 
 WIDTH = 80
-CACHE_NOTE = (
-    "codegen loads kernels that the process or LAMINA_CACHE_DIR has, and compiles the others"
-)
+CACHE_NOTE = "codegen: kernels that this process or the disk cache has are loaded, not compiled"
 
 
 @dataclass(frozen=True)

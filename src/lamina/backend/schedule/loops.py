@@ -73,11 +73,7 @@ def in_place_pairs(body: Graph) -> list[tuple[int, ...]]:
         if v.op.lane is None and not isinstance(v.op, Reduction):
             anywhere.update(u.id for u in topological(v.operands, stop=_is_complete))
     return [
-        tuple(
-            i
-            for i, v in enumerate(body.inputs)
-            if v.id not in anywhere and v.type is out.type
-        )
+        tuple(i for i, v in enumerate(body.inputs) if v.id not in anywhere and v.type is out.type)
         for out in body.outputs
     ]
 

@@ -6,6 +6,7 @@ the nearest cache. A phase is one pass over the row; it ends where a reduction m
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from lamina.backend.nest.build import Builder
@@ -16,6 +17,7 @@ from lamina.backend.nest.nodes import (
     For,
     Stmt,
     Store,
+    Var,
     const,
     var,
 )
@@ -37,6 +39,8 @@ from lamina.graph.ir import Graph, Value
 from lamina.graph.ops import Reduction, splat_value
 from lamina.graph.passes.fuse import pullable
 
+SHORT_ROW = 9  # elements up to which rows are neighbouring lanes, as the windows of a pooling
+ROWS_IN_CHUNK = 1024
 STAGE_COST = 8  # flops from which a value used by two phases is kept in a row buffer
 
 
@@ -70,7 +74,14 @@ class _Rows:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, body)
         self.level = self._levels()
-        self.staged = self._staged()
+        self.across = self._is_short()
+        self.staged = {} if self.across else self._staged()
+
+    def _is_short(self) -> bool:
+        """Whether a row is so short, and so cheap, that lanes are better filled with rows."""
+        cheap = all(v.op.cost < STAGE_COST for v in self.body.nodes if v.type.shape == self.space)
+        many = math.prod(self.kept) >= self.target.lanes(str(self.reductions[0].dtype))
+        return cheap and many and 0 < math.prod(self.inner) <= SHORT_ROW
 
     def _levels(self) -> dict[int, int]:
         """How many reductions in a row must be complete before a value can be computed."""
@@ -126,10 +137,8 @@ class _Rows:
         )
 
     def task(self) -> Task:
-        s = self.s
-        rows = math.prod(self.kept)
-        p = s.loop("p", rows)
-        row = s.delinearize(p, self.kept)
+        """The launch of the group's one kernel."""
+        p, row = self._row_index()
         statements: list[Stmt] = []
         for staged in self.staged.values():
             for v in staged:
@@ -138,12 +147,44 @@ class _Rows:
         for phase in range(phases + 1):
             statements += self._phase(phase, row)
         statements += self._row_results(row)
-        outer = For(p.name, const(0), const(rows), tuple(statements), "parallel")
+        outer, elements = self._row_loop(p, row, statements)
         last = self._last_phase()
         written_last = [v.id for v in self.body.outputs if self.level[v.id] >= max(last, phases)]
         named = params(self.body, lambda v: v.id in written_last or v.type.shape == self.kept)
         nest = kernel("rows", self.body, (outer,), named)
-        return Task(nest, grain_for(math.prod(self.inner), work_of(self.body)))
+        return Task(nest, grain_for(elements, work_of(self.body)))
+
+    def _row_index(self) -> tuple[Var, Index]:
+        """The variable of the parallel loop, and the index of a row that follows from it.
+
+        Where rows are lanes, these run along the last axis if it fills a vector by half or more.
+        """
+        s, rows = self.s, math.prod(self.kept)
+        last = self.kept[-1] if self.kept else 1
+        if not self.across or 2 * last < self.target.lanes(str(self.reductions[0].dtype)):
+            p = s.loop("p", rows)
+            return p, s.delinearize(p, self.kept)
+        p = s.loop("p", rows // last)
+        return p, (*s.delinearize(p, self.kept[:-1]), s.loop("q", last))
+
+    def _row_loop(self, p: Var, row: Index, statements: list[Stmt]) -> tuple[For, int]:
+        """The parallel loop, and the elements of the space in one iteration of it."""
+        s, inner, rows = self.s, math.prod(self.inner), math.prod(self.kept)
+        if not self.across:
+            return For(p.name, const(0), const(rows), tuple(statements), "parallel"), inner
+        q = row[-1] if row else p
+        if isinstance(q, Var) and q is not p:
+            last = self.kept[-1]
+            lanes = For(q.name, const(0), const(last), tuple(statements), "vector")
+            outer = For(p.name, const(0), const(rows // last), (lanes,), "parallel")
+            return outer, last * inner
+        chunk = min(rows, ROWS_IN_CHUNK)
+        chunks = math.ceil(rows / chunk)
+        c = s.loop("c", chunks)
+        start = s.multiply(c, const(chunk))
+        stop = s.minimum(s.add(start, const(chunk)), const(rows))
+        lanes = For(p.name, start, stop, tuple(statements), "vector")
+        return For(c.name, const(0), const(chunks), (lanes,), "parallel"), chunk * inner
 
     def _phase(self, phase: int, row: Index) -> list[Stmt]:
         """The accumulators, the pass over the row, and the names of what is complete after it."""
@@ -154,12 +195,27 @@ class _Rows:
             accumulate = accumulator_dtype(r)
             init = s.constant(r.op.identity(r.dtype), accumulate)
             before.append(Accumulator(f"acc{r.id}", accumulate, r.op.combiner, init))
+        if self.across:
+            for inner in itertools.product(*map(range, self.inner)):
+                before += self._at(phase, reductions, row, tuple(s.constant(i) for i in inner))
+            return [*before, *self._complete(reductions, row)]
         pull.forget()
         variables = [s.loop("jkl"[i % 3], n) for i, n in enumerate(self.inner)]
-        index = (*row, *variables)
+        loops = self._at(phase, reductions, row, tuple(variables))
+        for k in range(len(variables) - 1, -1, -1):
+            kind = "vector" if k == len(variables) - 1 else "serial"
+            loops = [For(variables[k].name, const(0), const(self.inner[k]), tuple(loops), kind)]
+        for v in self.staged.get(phase, ()):
+            self._bind_row_buffer(v)
+        return [*before, *loops, *self._complete(reductions, row)]
+
+    def _at(self, phase: int, reductions: list[Value], row: Index, inner: Index) -> list[Stmt]:
+        """What a phase does at one element of the row."""
+        s, pull = self.s, self.pull
+        index = (*row, *inner)
         body: list[Stmt] = []
         for v in self.staged.get(phase, ()):
-            offset = s.linearize(tuple(variables), self.inner)
+            offset = s.linearize(inner, self.inner)
             let, value = s.let("v", pull.element(v, index))
             body += [let, Store(f"row{v.id}", offset, value)]
             pull.bind(v, at_loops(value))
@@ -176,14 +232,7 @@ class _Rows:
             Store(f"out{i}", s.linearize(index, v.type.shape), pull.element(v, index))
             for i, v in outs
         ]
-        body = [*faults(s), *body, *written]
-        loops: list[Stmt] = body
-        for k in range(len(variables) - 1, -1, -1):
-            kind = "vector" if k == len(variables) - 1 else "serial"
-            loops = [For(variables[k].name, const(0), const(self.inner[k]), tuple(loops), kind)]
-        for v in self.staged.get(phase, ()):
-            self._bind_row_buffer(v)
-        return [*before, *loops, *self._complete(reductions, row)]
+        return [*faults(s), *body, *written]
 
     def _bind_row_buffer(self, v: Value) -> None:
         s, rank, inner = self.s, len(self.kept), self.inner
