@@ -2,8 +2,8 @@
 
     python -m benchmarks.first_call cnn_train_8x8_b64 lamina 2
 
-Prints the seconds of the call (tracing, compiling and running; importing the peer and making data and
-model come before) and what it returned. Where compiled code is kept, the environment says.
+Prints the seconds of the call (tracing, compiling and running; importing the peer and making data
+and model come before) and what it returned. Where compiled code is kept, the environment says.
 """
 
 from __future__ import annotations

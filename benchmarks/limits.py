@@ -1,9 +1,9 @@
 """Measures the machine's limits with kernels of Lamina's own: `python -m benchmarks.limits`.
 
 The kernels are nests, written out here and compiled by Lamina's back end: chains of independent
-multiply-adds that stay in registers, sums that read an array, and copies. Each thread works on a part
-of its own, over and over, so that starting threads does not count. What is kept is the best of several
-trials, for a disturbance can only slow a trial down.
+multiply-adds that stay in registers, sums that read an array, and copies. Each thread works on a
+part of its own, over and over, so that starting threads does not count. What is kept is the best of
+several trials, for a disturbance can only slow a trial down.
 
 Example: python -m benchmarks.limits --threads 2
 """

@@ -1,4 +1,4 @@
-"""The driver's end of a worker: a process that is asked in lines of JSON and may die at any time."""
+"""The driver's end of a worker: a process that answers lines of JSON, and may die at any time."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class Worker:
             stdin.flush()
         except OSError:
             raise WorkerError(self._last_words()) from None
-        line_found = self._line(op, timeout_s)
+        reply = self._line(op, timeout_s)
         try:
-            answer = json.loads(line_found)
+            answer = json.loads(reply)
         except ValueError:
-            raise WorkerError(f"answered {op} with {line_found[:80]!r}") from None
+            raise WorkerError(f"answered {op} with {reply[:80]!r}") from None
         if not answer.get("ok"):
             raise WorkerError(answer.get("error", "refused without a reason"))
         return answer

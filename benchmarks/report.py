@@ -100,11 +100,8 @@ class Results:
 
 def duration(seconds: float) -> str:
     """Three digits and a unit: "1.23 ms"."""
-    for scale, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if seconds >= scale:
-            break
-    else:
-        scale, unit = (1e-9, "ns")
+    units = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+    scale, unit = next((u for u in units if seconds >= u[0]), units[-1])
     value = seconds / scale
     digits = max(2 - math.floor(math.log10(value)), 0) if value > 0 else 2
     return f"{value:.{digits}f} {unit}"

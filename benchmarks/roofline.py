@@ -11,6 +11,7 @@ Source: Williams, Waterman and Patterson, "Roofline", CACM 52(4), 2009, with one
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,7 +113,7 @@ def bandwidth(points: Sequence[Point], size_bytes: float) -> float:
     known = sorted(points)
     if size_bytes <= known[0][0]:
         return known[0][1]
-    for (small, slow), (large, fast) in zip(known, known[1:]):
+    for (small, slow), (large, fast) in itertools.pairwise(known):
         if size_bytes <= large:
             share = math.log(size_bytes / small) / math.log(large / small)
             return slow ** (1.0 - share) * fast**share

@@ -1,8 +1,8 @@
 """Times Lamina beside its peers: `python -m benchmarks.run`.
 
 Every peer runs every workload in a fresh process. Results are checked against a float64 reference,
-then the peers take turns in random order, pass by pass. The machine's own limits are measured in the
-same run, so that each time stands beside the least that is possible.
+then the peers take turns in random order, pass by pass. The machine's own limits are measured in
+the same run, so that each time stands beside the least that is possible.
 """
 
 from __future__ import annotations

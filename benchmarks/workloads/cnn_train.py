@@ -1,4 +1,4 @@
-"""One training step of the demo's network, `lamina.models.DigitNet`, on 8 x 8 and 28 x 28 images."""
+"""A training step of the demo's network, `lamina.models.DigitNet`, on 8 x 8 and 28 x 28 images."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def data(side: int, batch: int, rng: np.random.Generator) -> Data:
 
 
 def cost(side: int, batch: int) -> Cost:
-    """Three products a layer (two in the first: images need no gradient), and Adam's three arrays."""
+    """Three products a layer (two in the first, as images need no gradient), and Adam's arrays."""
     found = shapes(side)
     size = {name: int(np.prod(shape)) for name, shape in found.items()}
     first = size["conv1.weight"] * side**2

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.workload import Builder, Data, Prepared, Tolerance, Workload
+from benchmarks.workload import Builder, Data, Prepared, Workload
 from benchmarks.workloads import cnn_train
 
 TIMEOUT_S = 300.0

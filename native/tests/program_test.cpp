@@ -123,15 +123,14 @@ TEST(a_kernel_reports_a_fault) {
 }
 
 TEST(after_a_fault_no_kernel_starts) {
-    const std::vector<double> x(8, 1.0);
-    std::vector<double> y(8, 7.0);
-    void* inputs[] = {const_cast<double*>(x.data())};
+    std::vector<double> x(kCount, 1.0);
+    std::vector<double> y(kCount, 7.0);
+    void* inputs[] = {x.data()};
     void* outputs[] = {y.data()};
-    Kernel last = kernel("add_one", add_one, {{Slot::input, 0}, {Slot::output, 0}}, {0, 1});
-    last.extent = 8;
-    Program program({kernel("add_one", add_one, {{Slot::input, 0}, {Slot::arena, 0}}),
-                     kernel("complain", complain, {{Slot::status, 0}}), last},
-                    {1, 1, 0}, 64);
+    Program program({kernel("first", add_one, {{Slot::input, 0}, {Slot::arena, 0}}),
+                     kernel("complain", complain, {{Slot::status, 0}}),
+                     kernel("last", add_one, {{Slot::arena, 0}, {Slot::output, 0}}, {0, 1})},
+                    {1, 1, 0}, kCount * 8);
     for (const Mode mode : {Mode::threads, Mode::serial, Mode::graph}) {
         program.set_mode(mode);
         const auto status = program.run(inputs, outputs, {});

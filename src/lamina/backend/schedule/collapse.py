@@ -40,30 +40,32 @@ def _kept_axes(axes: tuple[int, ...], rank: int) -> list[int]:
 
 
 def _label(graph: Graph) -> tuple[dict[int, list[Label]], set[Label], _Classes]:
+    """A label for each axis of each value, those that must stay as they are, and their classes."""
     classes = _Classes()
     labels = {v.id: [classes.new() for _ in v.type.shape] for v in graph.values}
     pinned: set[Label] = set()
     for v in graph.nodes:
-        if isinstance(v.op, Expand):
-            kept = [labels[v.id][i] for i in _kept_axes(v.op.axes, v.type.rank)]
-            pairs = [(kept, labels[v.operands[0].id])]
-        elif isinstance(v.op, Reduction) and v.op.compose is None:
-            inner = labels[v.operands[0].id]
-            kept = [inner[i] for i in _kept_axes(v.op.axes, len(inner))]
-            pairs = [(kept, labels[v.id])]
-        elif v.op.lane is not None:
-            pairs = [(labels[v.id], labels[o.id]) for o in v.operands]
-        elif splat_value(v) is not None:
-            pairs = []
-        else:
-            pairs = []
-            pinned.update(labels[v.id])
-            for o in v.operands:
-                pinned.update(labels[o.id])
-        for left, right in pairs:
-            for a, b in zip(left, right, strict=True):
-                classes.join(a, b)
+        pairs = _same_index(v, labels)
+        if pairs is None:
+            pinned.update(labels[v.id], *(labels[o.id] for o in v.operands))
+        for left, right in pairs or ():
+            classes.join(left, right)
     return labels, pinned, classes
+
+
+def _same_index(v: Value, labels: dict[int, list[Label]]) -> list[tuple[Label, Label]] | None:
+    """The axes of `v` and its operands that carry one index; None where that is not so simple."""
+    own = labels[v.id]
+    if isinstance(v.op, Expand):
+        kept = [own[i] for i in _kept_axes(v.op.axes, v.type.rank)]
+        return list(zip(kept, labels[v.operands[0].id], strict=True))
+    if isinstance(v.op, Reduction) and v.op.compose is None:
+        inner = labels[v.operands[0].id]
+        kept = [inner[i] for i in _kept_axes(v.op.axes, len(inner))]
+        return list(zip(kept, own, strict=True))
+    if v.op.lane is not None:
+        return [pair for o in v.operands for pair in zip(own, labels[o.id], strict=True)]
+    return [] if splat_value(v) is not None else None
 
 
 def collapse(graph: Graph) -> Graph:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
-from lamina.graph.ir import Op, TensorType, emit
+from lamina.graph.ir import Graph, Op, TensorType, Value, emit
 from lamina.graph.ops.elementwise import HALVES
 
 
@@ -196,3 +196,8 @@ def scatter_add(
     """The updates added up at `indices` of an axis of `size` elements; the mirror of gather."""
     rank = indices.type.rank if index_rank is None else index_rank
     return emit(ScatterAdd(size, rest, rank), updates, indices)
+
+
+def checking(graph: Graph) -> list[Value]:
+    """The nodes that check an index when they run, in the order of the graph."""
+    return [v for v in graph.nodes if isinstance(v.op, Gather | ScatterAdd)]

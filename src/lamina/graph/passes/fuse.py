@@ -273,7 +273,7 @@ class _Fuser:
         A value of the whole space is read at its own element; a value of the rows through expands
         of the reduced axes. For `reduce` and `contract` only the result's space counts.
         """
-        kind, space, kept, _ = joined
+        incomplete = joined[0] == "reduce" and isinstance(root.op, Reduction)
         seen: set[int] = set()
         stack = [start]
         while stack:
@@ -282,20 +282,25 @@ class _Fuser:
                 continue
             seen.add(u.id)
             if u is not root and u.id in members:
-                if kind == "reduce" and isinstance(root.op, Reduction):
+                if incomplete:
                     return False
                 continue
-            if u is not root and (u.id in self.stored or u.op is None):
-                continue
-            if u.op.lane is not None:
-                stack.extend(u.operands)
-            elif not u.operands:
-                continue
-            elif kind == "rows" and _expands_rows(u, space, kept):
-                stack.extend(u.operands)
-            elif self._reaches(u, members):
+            read = self._read_in_place(u, root, joined)
+            if read is None and self._reaches(u, members):
                 return False
+            stack.extend(read or ())
         return True
+
+    def _read_in_place(
+        self, u: Value, root: Value, joined: tuple[str, Shape, Shape, tuple]
+    ) -> tuple[Value, ...] | None:
+        """The operands of `u` that are read at the loops' index; None where that is elsewhere."""
+        kind, space, kept, _ = joined
+        if u.op is None or (u is not root and u.id in self.stored):
+            return ()
+        if u.op.lane is not None or (kind == "rows" and _expands_rows(u, space, kept)):
+            return u.operands
+        return None if u.operands else ()
 
     def _reaches(self, v: Value, members: set[int]) -> bool:
         return any(u.id in members for u in self._leaves(v))
