@@ -215,7 +215,7 @@ def _size(size_bytes: float) -> str:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--threads", type=int, default=2, help="working together (2)")
     parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter trials")
     parser.add_argument("--json", action="store_true", help="one line for programs")

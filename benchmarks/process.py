@@ -108,16 +108,16 @@ class Worker:
 
     def close(self) -> None:
         """Asks the worker to go, and insists."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None and stdout is not None
         with contextlib.suppress(OSError):
-            self._process.stdin.write(b'{"op": "quit"}\n')
-            self._process.stdin.close()
-        try:
+            stdin.write(b'{"op": "quit"}\n')
+        with contextlib.suppress(OSError):
+            stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(GOODBYE_S)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
-        self._process.stdout.close()
+        stdout.close()
         self._errors.close()
 
     def __enter__(self) -> Self:

@@ -1,9 +1,9 @@
 """Runs the code of a Markdown page: its Python blocks, top to bottom, in one namespace.
 
 A block is shown to the reader as `example.py`. What it prints, and the error that ends it, must be
-what a following `text` block says; a block with `>>>` is a doctest. In what is expected `...` stands
-for anything, and fractions count to the digits shown, since processors differ in the last bits.
-Blocks of other languages are not run.
+what a following `text` block says; a block with `>>>` is a doctest. In what is expected `...`
+stands for anything, and fractions count to the digits shown, since processors differ in the last
+bits. Blocks of other languages are not run.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import linecache
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def blocks(page: Path) -> Iterator[Block]:
     """The Python blocks of a page, in order."""
     text = page.read_text()
     found = list(_BLOCK.finditer(text))
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    for block, after in zip_longest(found, found[1:]):
         if block[1] != "python":
             continue
         expected = None
@@ -79,7 +80,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def run(page: Path, namespace: dict[str, Any]) -> None:
-    """Run every block of a page; AssertionError with page and line where one says something else."""
+    """Run every block of a page; AssertionError with its line where one says something else."""
     for block in blocks(page):
         where = f"{page.name}:{block.line}"
         if ">>> " in block.code:

@@ -1,12 +1,14 @@
-"""Every code block of the guide, the README and the page for contributors runs and says what it shows."""
+"""Every code block of the guide and the README runs, and prints what it shows."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 import lamina as lm
+from lamina.base import config, errors
 from lamina.graph.ir import op
 from tests.docs import pages
 
@@ -26,3 +28,25 @@ def test_every_page_has_code_that_runs() -> None:
     for page in PAGES:
         if page.parent.name == "guide":
             assert any(pages.blocks(page)), f"{page.name} has no Python block"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages_with_links = [*PAGES, *sorted((ROOT / "docs").glob("*.md")), ROOT / "CHANGELOG.md"]
+    for page in pages_with_links:
+        for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text()):
+            found = "://" in link or (page.parent / link).exists()
+            assert found, f"{page.name}: {link} leads nowhere"
+
+
+def test_every_class_of_errors_has_a_section() -> None:
+    sections = re.findall(r"^## (\w+)$", (ROOT / "docs/guide/errors.md").read_text(), re.M)
+    classes = [
+        k for k in vars(errors).values() if isinstance(k, type) and k.__module__ == errors.__name__
+    ]
+    assert {k.__name__ for k in classes} - {"LaminaError"} == set(sections)
+
+
+def test_every_setting_is_listed() -> None:
+    settings = re.findall(r"LAMINA_[A-Z_]+", Path(config.__file__).read_text())
+    listed = (ROOT / "docs/guide/performance.md").read_text()
+    assert settings and all(f"`{name}`" in listed for name in settings)

@@ -35,5 +35,5 @@ def test_the_walkthrough_shows_every_floor(capsys: pytest.CaptureFixture[str]) -
 
 def test_a_stage_that_gives_another_value_stops_the_walkthrough() -> None:
     same = runpy.run_path(str(SCRIPT))["same"]
-    with pytest.raises(AssertionError, match="a wrong stage: differs by 0.5"):
+    with pytest.raises(AssertionError, match=r"a wrong stage: differs by 0\.5"):
         same(1.0, 1.5, "a wrong stage")

@@ -8,6 +8,8 @@ from functools import cached_property
 import ml_dtypes
 import numpy as np
 
+from lamina.base.errors import DTypeError
+
 
 @dataclass(frozen=True)
 class DType:
@@ -72,7 +74,7 @@ def dtype(spec: object) -> DType:
     """The DType named by `spec`: a DType, a name ("f32", "float32"), a NumPy or a Python type.
 
     Raises:
-        TypeError: no such element type.
+        DTypeError: no such element type.
     """
     if isinstance(spec, DType):
         return spec
@@ -86,7 +88,7 @@ def dtype(spec: object) -> DType:
         return _BY_NUMPY[np.dtype(spec)]  # type: ignore[call-overload]
     except (TypeError, KeyError):
         known = ", ".join(d.long_name for d in ALL)
-        raise TypeError(f"no element type {spec!r}; there are {known}") from None
+        raise DTypeError(f"no element type {spec!r}", [f"there are: {known}"]) from None
 
 
 _RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2}
@@ -110,5 +112,7 @@ def promote(a: DType, b: DType) -> DType:
     if signed.bits > unsigned.bits:
         return signed
     if unsigned.bits == 64:
-        raise TypeError("uint64 and a signed integer have no common integer type; cast one of them")
+        raise DTypeError(
+            "uint64 and a signed integer have no common integer type", (), "cast one of them"
+        )
     return _BY_NAME[f"i{unsigned.bits * 2}"]

@@ -24,7 +24,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def quantity(value: float, unit: str) -> str:
-    """`quantity(1.5e-5, "s")` is "15.0 us"; bytes count in powers of 1024."""
+    """`quantity(1.5e-5, "s")` is "15 us"; bytes count in powers of 1024."""
     if unit == "B":
         for prefix in ("", "Ki", "Mi", "Gi"):
             if value < 1024 or prefix == "Gi":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
-import struct
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -13,6 +11,9 @@ from typing import NamedTuple
 import numpy as np
 
 from lamina.base.errors import UsageError
+from lamina.data.idx import read_idx
+
+DIGITS = 1797
 
 
 class Split(NamedTuple):
@@ -37,6 +38,8 @@ def digits(test: int = 360, seed: int = 0) -> Split:
         >>> digits().train_images.shape
         (1437, 1, 8, 8)
     """
+    if not 0 <= test <= DIGITS:
+        raise UsageError(f"digits: there are {DIGITS} images", [f"test: {test}"])
     packed = resources.files("lamina.data").joinpath("digits", "digits.csv.gz").read_bytes()
     table = np.loadtxt(gzip.decompress(packed).decode().splitlines(), delimiter=",")
     images = (table[:, :-1] / 16.0).astype(np.float32).reshape(-1, 1, 8, 8)
@@ -50,16 +53,19 @@ def mnist(folder: str | Path) -> Split:
     """MNIST, or a set in its format, from the four idx files in `folder` (gzipped or not).
 
     Raises:
-        UsageError: a file is missing or is not what its header says.
+        UsageError: a file is missing, is not what its header says, or does not fit the others.
+
+    Source: LeCun, Bottou, Bengio and Haffner, "Gradient-based learning applied to document
+    recognition", 1998.
     """
     found = []
     for part in ("train", "t10k"):
         images = read_idx(_find(Path(folder), f"{part}-images-idx3-ubyte"))
         labels = read_idx(_find(Path(folder), f"{part}-labels-idx1-ubyte"))
-        if len(images) != len(labels):
+        if images.ndim != 3 or labels.shape != images.shape[:1]:
             raise UsageError(
-                f"mnist: as many labels as images are needed in {part}",
-                [f"images: {len(images)}", f"labels: {len(labels)}"],
+                f"mnist: pictures and one label for each are needed in {part}",
+                [f"images: {images.shape}", f"labels: {labels.shape}"],
             )
         found.append((images[:, None].astype(np.float32) / 255.0, labels.astype(np.int64)))
     return Split(*found[0], *found[1])
@@ -76,56 +82,27 @@ def _find(folder: Path, name: str) -> Path:
     )
 
 
-_IDX_TYPES = {
-    0x08: np.dtype(np.uint8),
-    0x09: np.dtype(np.int8),
-    0x0B: np.dtype(">i2"),
-    0x0C: np.dtype(">i4"),
-    0x0D: np.dtype(">f4"),
-    0x0E: np.dtype(">f8"),
-}
-
-
-def read_idx(path: str | Path) -> np.ndarray:
-    """The array in an idx file; gzip is recognised by its first bytes.
-
-    Raises:
-        UsageError: the file is not idx, or shorter or longer than its header says.
-
-    Source: the format's description on the MNIST page of LeCun, Cortes and Burges.
-    """
-    path = Path(path)
-    data = path.read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError) as damage:
-            raise UsageError(f"read_idx: {path.name} is damaged", [f"gzip: {damage}"]) from None
-    known = len(data) >= 4 and data[:2] == b"\0\0" and data[2] in _IDX_TYPES
-    if not known or len(data) < 4 + 4 * data[3]:
-        raise UsageError(
-            f"read_idx: {path.name} is not an idx file",
-            [f"first bytes: {data[:4].hex(' ') or 'none'}", "expected:    00 00 type rank"],
-        )
-    shape = struct.unpack(f">{data[3]}I", data[4 : 4 + 4 * data[3]])
-    dtype = _IDX_TYPES[data[2]]
-    body = data[4 + 4 * data[3] :]
-    wanted = math.prod(shape) * dtype.itemsize
-    if len(body) != wanted:
-        raise UsageError(
-            f"read_idx: {path.name} has another length than its header says",
-            [f"header: {shape} = {wanted} bytes", f"file:   {len(body)} bytes"],
-        )
-    return np.frombuffer(body, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
-
-
 def batches(
     images: np.ndarray, labels: np.ndarray, size: int, seed: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Full batches of `size`, in order or shuffled by `seed`; what is left over is dropped."""
+    """Full batches of `size`, in order or shuffled by `seed`; what is left over is dropped.
+
+    Raises:
+        UsageError: there is not one full batch, or not one label for each image.
+    """
+    if len(images) != len(labels):
+        raise UsageError(
+            "batches: as many labels as images are needed",
+            [f"images: {len(images)}", f"labels: {len(labels)}"],
+        )
+    if not 1 <= size <= len(images):
+        raise UsageError(
+            "batches: there is no full batch",
+            [f"size:   {size}", f"images: {len(images)}"],
+            "take a batch size between 1 and the number of images",
+        )
     order = np.arange(len(images))
     if seed is not None:
         order = np.random.default_rng(seed).permutation(len(images))
-    for start in range(0, len(images) - size + 1, size):
-        chosen = order[start : start + size]
-        yield images[chosen], labels[chosen]
+    starts = range(0, len(images) - size + 1, size)
+    return ((images[chosen], labels[chosen]) for chosen in (order[i : i + size] for i in starts))

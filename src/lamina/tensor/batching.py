@@ -52,6 +52,8 @@ class _Examples:
     def _replace(self, position: int, axis: int | None, leaf: Any) -> Any:
         if axis is None or not isinstance(leaf, Tensor | np.ndarray):
             return leaf
+        if isinstance(leaf, Tensor) and leaf._value.id in self.batched:
+            return leaf  # an earlier argument holds the same object
         known = self._known.get((id(leaf), axis))
         if known is not None:
             return known
@@ -81,7 +83,7 @@ class _Examples:
         return made
 
     def restore(self) -> None:
-        for substitution in self.substitutions:
+        for substitution in reversed(self.substitutions):  # two may go through one container
             substitution.restore_unassigned()
 
     def assigned(self) -> list[Tensor]:

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import copysign
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
-from lamina.base.errors import DTypeError
+from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops import Cast, Constant
 from lamina.tensor.tensor import Tensor, checked, from_numpy
 
 Scalar = bool | int | float
+
+
+def sizes_of(shape: Any, low: int = 0) -> tuple[int, ...]:
+    """A shape as integers; one integer is the shape of one axis.
+
+    Args:
+        shape: integers, or integer tensors of rank 0.
+        low: the smallest size that is allowed.
+
+    Raises:
+        ShapeError: something in it is no integer, or less than `low`.
+        TraceError: a size is not known yet inside `jit` or `vmap`.
+    """
+    one = not hasattr(shape, "__iter__") or getattr(shape, "shape", None) == ()
+    try:
+        found = tuple([index(n) for n in ((shape,) if one else shape)])
+    except TypeError:
+        raise ShapeError(f"no tensor has the shape {shape}", ["sizes are integers"]) from None
+    if min(found, default=low) < low:
+        raise ShapeError(f"no tensor has the shape {found}", ["a size is negative"])
+    return found
 
 
 def asarray(
@@ -45,7 +67,7 @@ def asarray(
         return full_of(obj, wanted or scalar_dtype(obj), ())
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         return cast(_stacked(obj), wanted or _stacked(obj).dtype)
-    array = np.from_dlpack(obj) if _only_dlpack(obj) else np.asarray(obj)
+    array = np.from_dlpack(obj) if _only_dlpack(obj) else _read(obj)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DTypeError(
             f"asarray: no element type for {array.dtype}", [f"given: {type(obj).__name__}"]
@@ -55,6 +77,17 @@ def asarray(
     if wanted is not None:
         array = array.astype(wanted.numpy, copy=False)
     return from_numpy(np.array(array) if copy else array)
+
+
+def _read(obj: Any) -> np.ndarray:
+    try:
+        return np.asarray(obj)
+    except ValueError as refused:  # rows of different lengths
+        raise ShapeError(
+            "asarray: this is no array",
+            [f"given: {type(obj).__name__}", f"NumPy: {refused}"],
+            "make all rows equally long, or pad them",
+        ) from None
 
 
 def _only_dlpack(obj: Any) -> bool:

@@ -38,36 +38,57 @@ _BAR = eager.Source("vjp")
 
 
 class _Variables:
-    """The differentiable leaves of some arguments, each replaced by a value of its own."""
+    """The differentiable leaves of some arguments, each replaced by a value of its own.
+
+    A tensor at two places of one argument is one variable, as a shared parameter is; passed as two
+    arguments it is two. What two arguments share because they hold one object is shared again.
+
+    Attributes:
+        met: the number of the variable at each place where one was found, in order.
+    """
 
     def __init__(self, arguments: Sequence[Any]):
         self.copies: list[Tensor] = []
-        self._of_tensor: dict[int, int] = {}
+        self.met: list[int] = []
+        self._of_tensor: dict[tuple[int, int], int] = {}
+        self._of_copy: dict[int, int] = {}
         self._of_number: dict[tuple[Any, ...], int] = {}
         self._kept: list[Any] = []  # keeps ids alive
         self.originals = list(arguments)
-        self.substitution = Substitution(list(arguments), self._replace)
-        self.arguments: list[Any] = self.substitution.root
+        self.substitutions = [
+            Substitution([a], functools.partial(self._replace, i)) for i, a in enumerate(arguments)
+        ]
+        self.arguments: list[Any] = [s.root[0] for s in self.substitutions]
 
-    def _replace(self, leaf: Any, node: Any, path: tuple[Any, ...]) -> Any:
+    def restore_unassigned(self) -> None:
+        """Every leaf as it was before, except where the function assigned something."""
+        for substitution in reversed(self.substitutions):  # two may go through one container
+            substitution.restore_unassigned()
+
+    def _replace(self, argument: int, leaf: Any, node: Any, path: tuple[Any, ...]) -> Any:
         if isinstance(leaf, float) and node is None and not isinstance(leaf, np.generic):
-            self._of_number[path] = len(self.copies)
+            self.met.append(len(self.copies))
+            self._of_number[(argument, *path[1:])] = len(self.copies)
             return self._copy(asarray(leaf))
         if not is_leaf(leaf) or not _is_trainable(node, path):
             return leaf
-        known = self._of_tensor.get(id(leaf))
+        known = self._of_tensor.get((argument, id(leaf)), self._of_copy.get(id(leaf)))
         if known is not None:
+            self.met.append(known)
+            self._of_tensor[argument, id(leaf)] = known
             return self.copies[known]
         x = asarray(leaf)
         if not x.dtype.is_float:
             return leaf
         self._kept.append(leaf)
-        self._of_tensor[id(leaf)] = len(self.copies)
+        self.met.append(len(self.copies))
+        self._of_tensor[argument, id(leaf)] = len(self.copies)
         return self._copy(x)
 
     def _copy(self, x: Tensor) -> Tensor:
         made = emit(Identity(), x)
         made.weak = x.weak
+        self._of_copy[id(made)] = len(self.copies)
         self.copies.append(made)
         return made
 
@@ -79,6 +100,17 @@ class _Variables:
         """An object like argument `index`, `found` in place of its variables and None elsewhere."""
         return self._tree(self.originals[index], (index,), (None, 0), found)
 
+    def tangents(self, given: list[Tensor]) -> list[Tensor]:
+        """One for each variable, from one for each place where a variable was met."""
+        if len(given) != len(self.met):
+            raise UsageError(
+                "jvp: another number of tangents than of floating tensors",
+                [f"tensors:  {len(self.met)}", f"tangents: {len(given)}"],
+                "give trees like the primals, with None where there is nothing to differentiate",
+            )
+        first = {number: given[place] for place, number in reversed(list(enumerate(self.met)))}
+        return [first[number] for number in range(len(self.copies))]
+
     def _tree(
         self, obj: Any, path: tuple[Any, ...], around: tuple[Any, int], found: Sequence[Any]
     ) -> Any:
@@ -89,11 +121,11 @@ class _Variables:
             if path in self._of_number and not is_leaf(obj):
                 return found[self._of_number[path]]
             if is_leaf(obj):
-                at = self._of_tensor.get(id(obj))
+                at = self._of_tensor.get((path[0], id(obj)))
                 trained = at is not None and _is_trainable(node, path[depth:])
                 return found[at] if trained else None
             return obj if node is not None else None
-        place = self.substitution.place_of(obj)
+        place = self.substitutions[path[0]].place_of(obj)
         before = held if place is None else place.before
         inner = (obj, len(path)) if is_node(obj) else around
         children = [self._tree(c, (*path, k), inner, found) for k, c in entries(before)]
@@ -179,7 +211,7 @@ def value_and_grad(
             try:
                 loss, aux = _loss(f(*arguments, **kwargs), has_aux)
             finally:
-                variables.substitution.restore_unassigned()
+                variables.restore_unassigned()
             bars = pull_back([loss._value], [ones((), dtype=loss.dtype)._value], variables.values)
             found = _wrapped(bars, variables.copies)
         trees = [variables.tree(i, found) for i in range(len(chosen))]
@@ -237,7 +269,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         try:
             result = f(*variables.arguments)
         finally:
-            variables.substitution.restore_unassigned()
+            variables.restore_unassigned()
         outputs = tensors(result)
         bars = [placeholder(t.type, _BAR) for t in outputs]
         pulled = pull_back([t._value for t in outputs], [b._value for b in bars], variables.values)
@@ -254,11 +286,13 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     return result, pull
 
 
-def _bar_leaves(tree: Any) -> list[Any]:
+def _bar_leaves(tree: Any, in_node: bool = False) -> list[Any]:
+    """The tensors and numbers of a tree; numbers inside a module are not among them."""
     held = contents(tree)
     if held is None:
-        return [] if tree is None else [tree]
-    return [leaf for _, child in entries(held) for leaf in _bar_leaves(child)]
+        return [] if tree is None or (in_node and not is_leaf(tree)) else [tree]
+    inside = in_node or is_node(tree)
+    return [leaf for _, child in entries(held) for leaf in _bar_leaves(child, inside)]
 
 
 def _require_types(name: str, given: list[TensorType], wanted: list[TensorType]) -> None:
@@ -300,14 +334,14 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     with eager.history_kept():
         variables = _Variables(primals)
-        given = [asarray(t) for tree in tangents for t in _bar_leaves(tree)]
+        given = variables.tangents([asarray(t) for tree in tangents for t in _bar_leaves(tree)])
         wanted = [x.type for x in variables.copies]
         given = [g if g.type is t else asarray(g, dtype=t.dtype) for g, t in zip(given, wanted)]
         _require_types("jvp", [g.type for g in given], wanted)
         try:
             result = f(*variables.arguments)
         finally:
-            variables.substitution.restore_unassigned()
+            variables.restore_unassigned()
         dots = {v.id: g._value for v, g in zip(variables.values, given, strict=True)}
         outputs = tensors(result)
         found = iter(push_forward([t._value for t in outputs], dots))

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.base.errors import LaminaError, TraceError, VerifyError
+from lamina.base.errors import BoundsError, LaminaError, TraceError, VerifyError
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
@@ -305,9 +305,13 @@ def _run(cone: _Cone) -> list[Any]:
     program = found.special.get(constants)
     if program is None and len(found.special) < SPECIALISED_PROGRAMS:
         program = found.special[constants] = execution.compile(cone.graph(hoisted=False))
-    if program is not None:
+    hoisted = program is None
+    if program is None:
+        if found.general is None:
+            found.general = execution.compile(cone.graph(hoisted=True))
+        program = found.general
+        buffers += [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
+    try:
         return program.run(buffers)
-    if found.general is None:
-        found.general = execution.compile(cone.graph(hoisted=True))
-    scalars = [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
-    return found.general.run([*buffers, *scalars])
+    except BoundsError:  # names the lines where this structure was met first; fail on these lines
+        return execution.compile(cone.graph(hoisted)).run(buffers)

@@ -43,7 +43,10 @@ class Jitted:
         statics = self._take_statics(call) if self._static else ()
         flat = flatten(call)
         key = (flat.signature, statics) if statics else flat.signature
-        traced = self._programs.get(key)
+        try:
+            traced = self._programs.get(key)
+        except TypeError:
+            raise _unhashable(statics) from None
         if traced is None:
             traced = self._programs[key] = self._trace(call, flat, statics)
         return traced.call(call, flat)
@@ -107,6 +110,16 @@ class Jitted:
         return Traced(run, call, flat, self.donate)
 
 
+def _unhashable(statics: tuple[Any, ...]) -> UsageError:
+    """The error of a signature that cannot be looked up."""
+    facts = [f"argument {place}: {kind.__name__}" for place, kind, _ in statics]
+    return UsageError(
+        "jit: a static argument is not hashable",
+        facts or ["an object in the arguments, which is part of the signature"],
+        "pass a tuple in place of a list, or a frozen dataclass in place of a dict",
+    )
+
+
 def _static_positions(f: Callable[..., Any], names: frozenset[str]) -> list[tuple[int, str]]:
     if not names:
         return []
@@ -150,6 +163,12 @@ def jit(
         Tensor([2., 4.], shape=(2,), dtype=float32)
     """
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if f is not None and not callable(f):
+        raise UsageError(
+            "jit: takes a function",
+            [f"given: {type(f).__name__}"],
+            "options have names, as in @lm.jit(static_argnames='n')",
+        )
     if f is None:
         return lambda g: Jitted(g, names, donate)
     return Jitted(f, names, donate)

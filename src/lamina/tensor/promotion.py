@@ -14,7 +14,14 @@ from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Expand, Reshape
-from lamina.tensor.conversion import asarray, cast, constant_like, full_of, scalar_dtype
+from lamina.tensor.conversion import (
+    asarray,
+    cast,
+    constant_like,
+    full_of,
+    scalar_dtype,
+    sizes_of,
+)
 from lamina.tensor.tensor import Tensor
 
 _KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2}
@@ -76,9 +83,10 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
     Source: Python array API 2024.12, `broadcast_to`.
     """
     x = asarray(x)
-    old, shape = x.type.shape, tuple(shape)
+    old = x.type.shape
     if old == shape:
         return x
+    shape = sizes_of(shape)
     lead = len(shape) - len(old)
     if lead < 0 or any(a not in (b, 1) for a, b in zip(old, shape[lead:], strict=True)):
         raise ShapeError(

@@ -20,7 +20,7 @@ from lamina.base.errors import DTypeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Bitcast, RandomBits
 from lamina.tensor.containers import register_node
-from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import cos, log, sin, sqrt
 from lamina.tensor.namespace.manipulation import concat, reshape, stack
@@ -45,7 +45,7 @@ def bits(key: Tensor, shape: Shape) -> Tensor:
     Shapes: `key: u32[2] -> u32[*shape]`
     """
     _require_key(key)
-    return emit(RandomBits(_sizes(shape)), key)
+    return emit(RandomBits(sizes_of(shape)), key)
 
 
 def split(key: Tensor, count: int = 2) -> Tensor:
@@ -79,10 +79,6 @@ def _require_key(key: Tensor) -> None:
             [f"given: {key.type if isinstance(key, Tensor) else type(key).__name__}"],
             "make one with lm.random.key(seed)",
         )
-
-
-def _sizes(shape: Shape) -> tuple[int, ...]:
-    return (int(shape),) if isinstance(shape, int) else tuple(int(n) for n in shape)
 
 
 class Generator:
@@ -165,7 +161,7 @@ def uniform(
         >>> uniform((2,), key=globals()["key"](0)).shape
         (2,)
     """
-    chosen, sizes = _floating(dtype), _sizes(shape)
+    chosen, sizes = _floating(dtype), sizes_of(shape)
     drawn = next_key(key)
     if chosen is dtypes.float64:
         unit = _unit64(drawn, sizes)
@@ -197,7 +193,7 @@ def normal(
 
     Source: Box and Muller 1958, "A note on the generation of random normal deviates".
     """
-    chosen, sizes = _floating(dtype), _sizes(shape)
+    chosen, sizes = _floating(dtype), sizes_of(shape)
     count = math.prod(sizes)
     half = (count + 1) // 2
     wide = dtypes.float64 if chosen is dtypes.float64 else dtypes.float32
@@ -218,7 +214,7 @@ def normal(
 
 def bernoulli(p: Any = 0.5, shape: Shape | None = None, *, key: Any = None) -> Tensor:
     """True with probability `p`; a number, or a tensor that broadcasts to `shape`."""
-    sizes = _sizes(shape) if shape is not None else asarray(p).shape
+    sizes = sizes_of(shape) if shape is not None else asarray(p).shape
     return uniform(sizes, key=key) < p
 
 
@@ -232,7 +228,7 @@ def randint(
     span = high - low
     if not 0 < span <= 2**32:
         raise UsageError("randint: the range is empty or wider than 2**32", [f"[{low}, {high})"])
-    sizes = _sizes(shape)
+    sizes = sizes_of(shape)
     words = cast(emit(RandomBits((*sizes, 2)), next_key(key)), dtypes.uint64)
     wide_high, wide_low = words[..., 0], words[..., 1]
     # (high * 2**32 + low) mod span without leaving 64 bits
@@ -253,7 +249,7 @@ def categorical(logits: Any, shape: Shape | None = None, *, key: Any = None) -> 
     Shapes: `logits: [*B, N] -> [*B]`, or `shape`, to which [*B] broadcasts.
     """
     given = asarray(logits)
-    lead = given.shape[:-1] if shape is None else _sizes(shape)
+    lead = given.shape[:-1] if shape is None else sizes_of(shape)
     spread = broadcast_to(given, (*lead, given.shape[-1]))
     noise = uniform(spread.shape, key=key)
     tiny = 1.1754944e-38

@@ -37,7 +37,7 @@ class Tensor(Expression):
     weak: bool
     _value: Value
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise UsageError("Tensor: not made by its class", (), "lm.asarray(data) makes one")
 
     def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Tensor:

@@ -197,7 +197,7 @@ def _leaf_type(leaf: Any) -> TensorType:
     if isinstance(leaf, Tensor):
         return leaf.type
     if isinstance(leaf, np.ndarray | np.generic):
-        return TensorType(dtypes.dtype(leaf.dtype), leaf.shape)
+        return TensorType(dtypes.dtype(leaf.dtype.newbyteorder("=")), leaf.shape)
     if isinstance(leaf, bool):
         return TensorType(dtypes.bool_)
     return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float32)

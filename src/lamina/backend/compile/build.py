@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
+from lamina.backend.compile.faults import culprit, line_of
 from lamina.backend.compile.lower import Lowered, Slot, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
 from lamina.backend.targets import Target, select
-from lamina.base import config, spans
+from lamina.base import config
 from lamina.base.errors import BoundsError, OutOfMemoryError
 from lamina.base.text import quantity
 from lamina.graph.ir import Graph
+from lamina.graph.ops import outside_axis
 from lamina.runtime import (
     Argument,
     Buffer,
@@ -99,26 +102,25 @@ class Compiled:
         if self._results is None:
             return made
         sources = {"output": made, "input": buffers, "constant": self._constants}
-        return [sources[kind][number] for kind, number in self._results]
+        return [_kept(sources[kind][number]) for kind, number in self._results]
 
     def _fault(self, fault: KernelFault) -> BoundsError:
-        value, limit = fault.values[1], fault.values[2]
-        lines = [
-            f"index {value}",
-            f"axis  0..{limit - 1}" if limit else "axis  empty",
-        ]
-        return BoundsError(
-            f"gather: index {value} is out of range for an axis of size {limit}",
-            lines,
-            "check the indices, or clip them first",
-            self._fault_span(),
-        )
+        lowered = self.record.lowered
+        assert lowered is not None
+        code, value, size, kernel = fault.values
+        node = culprit(lowered, kernel, code)
+        if node is None:
+            return outside_axis("gather", value, size)
+        line = line_of(node, self.record.source, self.graph)
+        return outside_axis(node.op.name, value, size, line)
 
-    def _fault_span(self) -> spans.Span | None:
-        """The line of the only node that can fail, or the caller's line."""
-        checked = [v for v in self.graph.nodes if v.op and v.op.name in ("gather", "scatter_add")]
-        found = {v.span for v in checked}
-        return found.pop() if len(found) == 1 else None
+    def of(self, graph: Graph) -> Compiled:
+        """The same program for an equal graph, whose lines its errors name."""
+        if graph is self.graph:
+            return self
+        other = copy.copy(self)
+        other.graph = graph
+        return other
 
     def _refused(self, refused: OutOfMemory) -> OutOfMemoryError:
         limit = refused.limit_bytes
@@ -132,6 +134,15 @@ class Compiled:
             "use smaller batches, free tensors, or raise the limit with "
             "lamina.runtime.set_memory_limit",
         )
+
+
+def _kept(buffer: Buffer) -> Buffer:
+    """The buffer itself, or a copy of one over memory that somebody else may write to."""
+    if buffer.owned or buffer.readonly:
+        return buffer
+    made = Buffer(buffer.nbytes)
+    memoryview(made).cast("B")[:] = memoryview(buffer).cast("B")
+    return made
 
 
 PROGRAMS_KEPT = 1024
@@ -153,7 +164,7 @@ def compile_graph(graph: Graph, target: Target | None = None, level: int | None 
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)))
-    return found
+    return found.of(graph)
 
 
 def _compile(graph: Graph, target: Target, level: int) -> Compiled:
@@ -207,7 +218,9 @@ def _program(
                     extent=task.extent,
                     grain=task.grain,
                     scratch_bytes=kernel.scratch_bytes,
-                    dependencies=history.depend(len(launches), reads, writes, plan),
+                    dependencies=history.depend(
+                        len(launches), reads, writes, plan, task.nest.checks
+                    ),
                 )
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
@@ -223,15 +236,25 @@ def _argument(slot: Slot) -> Argument:
 
 
 class _History:
-    """Which launches must come first: by data, and by reuse of memory."""
+    """Which launches must come first: by data, by reuse of memory, and checks before writes."""
 
     def __init__(self) -> None:
         self.ranges: list[tuple[int, int, int, bool]] = []  # begin, end, launch, wrote
+        self.checks: list[int] = []  # launches that may report a fault
 
     def depend(
-        self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], plan: Plan
+        self,
+        launch: int,
+        reads: Sequence[Slot],
+        writes: Sequence[Slot],
+        plan: Plan,
+        checks: bool,
     ) -> tuple[int, ...]:
         found: set[int] = set()
+        if any(slot.kind == "output" and slot.number in plan.donors for slot in writes):
+            found.update(self.checks)  # a fault must find the inputs as they were
+        if checks:
+            self.checks.append(launch)
         mine: list[tuple[int, int, int, bool]] = []
         for slots, wrote in ((reads, False), (writes, True)):
             for slot in slots:

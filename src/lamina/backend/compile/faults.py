@@ -12,7 +12,7 @@ from typing import Any
 from lamina.backend.compile.lower import Lowered, Step
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import checking
+from lamina.graph.ops import Reduction, ScatterAdd, checking
 
 
 def culprit(lowered: Lowered, kernel: int, code: int) -> Value | None:
@@ -40,28 +40,47 @@ def last_check(lowered: Lowered) -> int:
     backward pass of a lookup does.
     """
     last = -1
-    seen: set[Any] = set()
+    seen: set[tuple[int, int]] = set()
+    number_of: dict[Any, int] = {}
     for number, step in enumerate(lowered.steps):
         if any(task.nest.checks for task in step.tasks):
-            checks = _checks(step)
-            if not checks or not checks <= seen:
+            checks = _checks(step, number_of)
+            if not seen.issuperset(checks.values()):
                 last = number
-            seen |= checks
+            whole = _read_whole(step.body)
+            seen.update(check for i, check in checks.items() if i in whole)
     return last
 
 
-def _checks(step: Step) -> set[Any]:
-    """What a step checks: pairs of an index, as an expression of memory, and a size."""
-    known: dict[int, Any] = {
-        v.id: id(step.slots[f"in{i}"]) for i, v in enumerate(step.body.inputs)
-    }
+def _checks(step: Step, number_of: dict[Any, int]) -> dict[int, tuple[int, int]]:
+    """What each checking node checks, by its id: the number of its index, and the size.
+
+    `number_of` numbers expressions of memory, so that equal ones have one number.
+    """
+    known: dict[int, int] = {}
+    for i, v in enumerate(step.body.inputs):
+        known[v.id] = number_of.setdefault(id(step.slots[f"in{i}"]), len(number_of))
     for v in step.body.nodes:
-        known[v.id] = (v.op, v.type, tuple(known[o.id] for o in v.operands))
-    return {(known[v.operands[1].id], _size(v)) for v in checking(step.body)}
+        key = (v.op, v.type, *(known[o.id] for o in v.operands))
+        known[v.id] = number_of.setdefault(key, len(number_of))
+    return {v.id: (known[v.operands[1].id], _size(v)) for v in checking(step.body)}
 
 
 def _size(v: Value) -> int:
     """How long the axis is that the index of a checking node goes into."""
     op: Any = v.op
     table = v.operands[0].type
-    return op.size if hasattr(op, "size") else table.shape[table.rank - 1 - op.rest]
+    return op.size if isinstance(op, ScatterAdd) else table.shape[table.rank - 1 - op.rest]
+
+
+_READ_ALL = ("expand", "permute", "reshape", "flip", "pad", "concatenate", "contract")
+
+
+def _read_whole(body: Graph) -> set[int]:
+    """The values of a body of which every element is computed; a slice may leave some out."""
+    whole = {v.id for v in body.outputs}
+    for v in reversed(body.nodes):
+        reads_all = v.op.lane is not None or isinstance(v.op, Reduction) or v.op.name in _READ_ALL
+        if v.id in whole and reads_all:
+            whole.update(o.id for o in v.operands)
+    return whole

@@ -3,13 +3,15 @@
 Each arena slot lives from the step that writes it to the step that reads it last. Slots that live
 at the same time must not overlap; the packing is greedy by size with the best fitting gap (the
 general problem is NP-complete). A step may write a result over an operand that dies there when
-its kernel reads each element before writing it (`Param.may_alias`).
+its kernel reads each element before writing it (`Param.may_alias`). An output may take the memory
+of an input when nothing can fail any more.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lamina.backend.compile.faults import last_check
 from lamina.backend.compile.lower import Lowered, Slot, Step
 
 ALIGNMENT = 64
@@ -34,6 +36,7 @@ class Plan:
 
 def plan_memory(program: Lowered) -> Plan:
     """Give each arena slot its offset; say which outputs may take the memory of an input."""
+    safe_after = last_check(program)  # a fault must find the inputs as they were
     host: dict[int, Slot] = {}
     donors: dict[int, int] = {}
     pairs: list[tuple[Slot, Slot]] = []
@@ -45,7 +48,7 @@ def plan_memory(program: Lowered) -> Plan:
             if written.kind == "arena" and dying.kind == "arena":
                 host[id(written)] = dying
                 pairs.append((written, dying))
-            elif written.kind == "output" and dying.kind == "input":
+            elif written.kind == "output" and dying.kind == "input" and number > safe_after:
                 donors[written.number] = dying.number
             else:
                 continue

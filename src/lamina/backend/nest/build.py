@@ -33,13 +33,15 @@ _INDEX_OPS = frozenset(
 class IndexCheck(NamedTuple):
     """A wish for a Fault: `value` must lie in 0..limit; `condition` is true where it does not.
 
-    `condition` includes `mask`, the conditions under which the index is used at all.
+    `condition` includes `mask`, the conditions under which the index is used at all; `code` says
+    who asked.
     """
 
     condition: Expr
     value: Expr
     limit: Expr
     mask: Expr | None
+    code: int
 
 
 def _lane(op: str, arity: int) -> Callable[..., Expr]:
@@ -65,11 +67,13 @@ class Builder:
     Attributes:
         faults: index checks asked for and not yet made into statements; the caller drains it.
         mask: the conjunction of the conditions of the enclosing `when`s; None outside all.
+        code: of the faults that index checks ask for from now on.
     """
 
     def __init__(self) -> None:
         self.faults: list[IndexCheck] = []
         self.mask: Expr | None = None
+        self.code = 1
         self.ranges: dict[str, Range] = {}
         self.affine = Affine(self.ranges)
         self._indices = Indices(self.affine, self._make_index, self._const_index, self._serial)
@@ -297,7 +301,7 @@ class Builder:
         if isinstance(outside, Const) and not outside.value:
             return value
         condition = outside if self.mask is None else self.and_(self.mask, outside)
-        request = IndexCheck(condition, value, self.constant(size), self.mask)
+        request = IndexCheck(condition, value, self.constant(size), self.mask, self.code)
         if request not in self.faults:
             self.faults.append(request)
         return self.minimum(self.maximum(value, 0), max(size - 1, 0))

@@ -19,7 +19,7 @@ from lamina.backend.nest.nodes import (
 )
 from lamina.backend.schedule.pull import Element, Index, Pull
 from lamina.graph.ir import Graph, Value, topological
-from lamina.graph.ops import Contract, Reduction
+from lamina.graph.ops import Contract, Reduction, checking
 
 CHUNK_WORK = 16384  # element-operations that are worth waking a thread for
 
@@ -83,6 +83,8 @@ def _is_complete(v: Value) -> bool:
 
 
 def bind_inputs(pull: Pull, body: Graph) -> None:
+    """The inputs of `body` lie in `in0`, ...; what it checks is numbered in its own order."""
+    pull.number(checking(body))
     for i, v in enumerate(body.inputs):
         pull.bind_buffer(v, f"in{i}")
 
@@ -112,7 +114,7 @@ def at_loops(e: Expr) -> Element:
 
 def faults(s: Builder) -> list[Stmt]:
     """The checks that pulling asked for since the last call."""
-    found = [Fault(f.condition, 1, f.value, f.limit) for f in s.faults]
+    found = [Fault(f.condition, f.code, f.value, f.limit) for f in s.faults]
     s.faults.clear()
     return found
 

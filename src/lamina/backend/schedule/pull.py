@@ -8,7 +8,8 @@ function from index to expression: a load from a buffer, or a register.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lamina.backend.nest.build import Builder
@@ -46,6 +47,11 @@ class Pull:
         self.builder = builder
         self._bound: dict[int, Element] = {}
         self._memo: dict[tuple[object, ...], Expr] = {}
+        self._codes: dict[int, int] = {}
+
+    def number(self, checking: Sequence[Value]) -> None:
+        """From now on the index checks of these nodes report 1, 2, ..."""
+        self._codes = {v.id: code for code, v in enumerate(checking, 1)}
 
     def bind(self, value: Value, element: Element) -> None:
         """From now on `value` is read through `element`."""
@@ -100,4 +106,15 @@ class Pull:
         if op.lane is not None:
             where = (self.builder.mask, *index)
             return op.lane(self.builder, *[self._memo[(o.id, *where)] for o in value.operands])
-        return op.view(self.builder, index, *[Operand(self, o) for o in value.operands])
+        with self.checking(value):
+            return op.view(self.builder, index, *[Operand(self, o) for o in value.operands])
+
+    @contextmanager
+    def checking(self, value: Value) -> Iterator[None]:
+        """Index checks asked for inside are those of `value`, if it is a node that checks."""
+        outer = self.builder.code
+        self.builder.code = self._codes.get(value.id, outer)
+        try:
+            yield
+        finally:
+            self.builder.code = outer

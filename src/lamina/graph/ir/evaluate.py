@@ -8,6 +8,7 @@ import numpy as np
 
 from lamina.base.dtypes import dtype as dtype_of
 from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.base.spans import at
 from lamina.graph.ir.graph import Graph
 from lamina.graph.ir.printer import op_text
 from lamina.graph.ir.types import TensorType, TupleType
@@ -31,7 +32,8 @@ def evaluate(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
         found[v.id] = _checked(np.asarray(array), v.type, f"input {i}", v)
     with np.errstate(all="ignore"):
         for v in graph.nodes:
-            result = v.op.reference(*[found[o.id] for o in v.operands])
+            with at(v.span):
+                result = v.op.reference(*[found[o.id] for o in v.operands])
             found[v.id] = _conform(result, v)
     return tuple(found[v.id] for v in graph.outputs)
 

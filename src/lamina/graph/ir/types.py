@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lamina.base.dtypes import DType
+from lamina.base.errors import ShapeError
 
 Shape = tuple[int, ...]
+LIMIT_BYTES = 2**62  # sizes and offsets are 64-bit integers everywhere below
 
 
 class TensorType:
@@ -23,6 +25,7 @@ class TensorType:
         key = (dtype, tuple(int(n) for n in shape))
         found = cls._interned.get(key)
         if found is None:
+            _check(*key)
             found = object.__new__(cls)
             object.__setattr__(found, "dtype", dtype)
             object.__setattr__(found, "shape", key[1])
@@ -58,6 +61,17 @@ class TensorType:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
     __repr__ = __str__
+
+
+def _check(dtype: DType, shape: Shape) -> None:
+    if min(shape, default=0) < 0:
+        raise ShapeError(f"no tensor has the shape {shape}", ["a size is negative"])
+    if math.prod(shape) * dtype.size_bytes > LIMIT_BYTES:
+        raise ShapeError(
+            f"no tensor has the shape {shape}",
+            [f"it would take {math.prod(shape) * dtype.size_bytes:.1e} bytes"],
+            "check the sizes",
+        )
 
 
 @dataclass(frozen=True)

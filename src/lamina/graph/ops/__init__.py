@@ -70,8 +70,10 @@ from lamina.graph.ops.fusion import item as item
 from lamina.graph.ops.index import Gather as Gather
 from lamina.graph.ops.index import Iota as Iota
 from lamina.graph.ops.index import ScatterAdd as ScatterAdd
+from lamina.graph.ops.index import checking as checking
 from lamina.graph.ops.index import gather as gather
 from lamina.graph.ops.index import iota as iota
+from lamina.graph.ops.index import outside_axis as outside_axis
 from lamina.graph.ops.index import scatter_add as scatter_add
 from lamina.graph.ops.logic import And as And
 from lamina.graph.ops.logic import Bitwise as Bitwise

@@ -10,6 +10,7 @@ import numpy as np
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
+from lamina.base.spans import Span
 from lamina.graph.ir import Graph, Op, TensorType, Value, emit
 from lamina.graph.ops.elementwise import HALVES
 
@@ -65,11 +66,21 @@ def _misfit(op: Op, x: TensorType, indices: TensorType, fact: str) -> ShapeError
 def _check_bounds(op: Op, indices: np.ndarray, size: int) -> None:
     outside = (indices < 0) | (indices >= size)
     if outside.any():
-        raise BoundsError(
-            f"{op.name}: index {int(indices[outside].flat[0])} is outside the axis",
-            [f"index: {int(indices[outside].flat[0])}", f"axis: {size} elements"],
-            f"positions go from 0 to {size - 1}" if size else "the axis is empty",
-        )
+        raise outside_axis(op.name, int(indices[outside].flat[0]), size)
+
+
+def outside_axis(name: str, index: int, size: int, span: Span | None = None) -> BoundsError:
+    """The error of an index that was found to lie outside its axis while running."""
+    facts = [f"index: {index}", f"axis:  {size} elements"]
+    if index < 0:  # Tensors count negative indices from the end before they gather
+        facts[0] += f", that is {index - size} counted from the end"
+    way_out = f"positions go from 0 to {size - 1}; check the indices, or clip them first"
+    return BoundsError(
+        f"{name}: index {index} is outside the axis",
+        facts,
+        way_out if size else "the axis is empty",
+        span,
+    )
 
 
 @dataclass(frozen=True)

@@ -13,33 +13,29 @@ from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import UsageError
 from lamina.graph.ops import Iota
-from lamina.tensor.conversion import asarray, cast, full_of, scalar_dtype
+from lamina.tensor.conversion import asarray, cast, full_of, scalar_dtype, sizes_of
 from lamina.tensor.promotion import broadcast_to, is_number
 from lamina.tensor.tensor import Tensor, nullary
-
-
-def _shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (int(shape),) if isinstance(shape, int) else tuple(int(n) for n in shape)
 
 
 def full(shape: int | Sequence[int], fill_value: Any, *, dtype: Any = None) -> Tensor:
     """`fill_value` repeated; a Python number or a tensor of rank 0."""
     if is_number(fill_value):
         chosen = scalar_dtype(fill_value) if dtype is None else dtypes.dtype(dtype)
-        return full_of(fill_value, chosen, _shape(shape))
+        return full_of(fill_value, chosen, sizes_of(shape))
     value = asarray(fill_value)
     chosen = value.dtype if dtype is None else dtypes.dtype(dtype)
-    return broadcast_to(cast(value, chosen), _shape(shape))
+    return broadcast_to(cast(value, chosen), sizes_of(shape))
 
 
 def zeros(shape: int | Sequence[int], *, dtype: Any = None) -> Tensor:
     """Zeros, float32 when not told otherwise."""
-    return full_of(0, dtypes.dtype(dtype or dtypes.float32), _shape(shape))
+    return full_of(0, dtypes.dtype(dtype or dtypes.float32), sizes_of(shape))
 
 
 def ones(shape: int | Sequence[int], *, dtype: Any = None) -> Tensor:
     """Ones, float32 when not told otherwise."""
-    return full_of(1, dtypes.dtype(dtype or dtypes.float32), _shape(shape))
+    return full_of(1, dtypes.dtype(dtype or dtypes.float32), sizes_of(shape))
 
 
 def empty(shape: int | Sequence[int], *, dtype: Any = None) -> Tensor:
@@ -111,6 +107,7 @@ def linspace(
         >>> linspace(0.0, 1.0, 3)
         Tensor([0. , 0.5, 1. ], shape=(3,), dtype=float32)
     """
+    (num,) = sizes_of(num)
     chosen = dtypes.float32 if dtype is None else dtypes.dtype(dtype)
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps > 0 else 0.0

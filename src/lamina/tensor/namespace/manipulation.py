@@ -14,7 +14,7 @@ from lamina.base import dtypes
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Concatenate, Flip, Pad, Permute, Reshape, Slice
-from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.namespace.creation import ones
 from lamina.tensor.namespace.elementwise import where
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
@@ -39,7 +39,7 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
         ShapeError: the shape holds another number of elements.
     """
     x = asarray(x)
-    wanted = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
+    wanted = sizes_of(shape, low=-1)
     if wanted.count(-1) == 1:
         known = -math.prod(wanted)
         if known == 0 or x.size % known:
@@ -172,6 +172,8 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices along `axis`, without it."""
     x = asarray(x)
     place = normal_axis("unstack", axis, x.ndim)
+    if x.shape[place] == 0:
+        return ()
     return tuple(squeeze(part, place) for part in split(x, x.shape[place], axis=place))
 
 

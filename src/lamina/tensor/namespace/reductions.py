@@ -24,7 +24,9 @@ Axis = int | Sequence[int] | None
 
 def _axes(name: str, axis: Axis, rank: int) -> tuple[int, ...]:
     chosen = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
-    found = sorted({normal_axis(name, a, rank) - rank for a in chosen})
+    found = sorted([normal_axis(name, a, rank) - rank for a in chosen])
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{name}: an axis is there twice", [f"axis: {axis}"])
     return tuple(found)
 
 

@@ -62,7 +62,8 @@ def schedule(body: Graph, target: Target) -> Schedule:
     clear = For(n.name, const(0), const(op.size), (lanes([zero], j.name),))
 
     variables = [s.loop("i", m) for m in where]
-    target_row = s.check_index(pull.element(indices, (*lead_index, *variables)), op.size)
+    with pull.checking(out):
+        target_row = s.check_index(pull.element(indices, (*lead_index, *variables)), op.size)
     checks = faults(s)
     c = s.loop("c", width)
     row = s.add(s.multiply(base, const(op.size)), target_row)

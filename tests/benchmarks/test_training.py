@@ -1,0 +1,80 @@
+"""The hand-written NumPy gradients, which are the reference of the training workloads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks import training
+from benchmarks.workloads import cnn_train, mlp_train
+
+STEP = 1e-6
+
+
+def differences(loss, weights, name, places):
+    """Central differences of the loss by some elements of a parameter."""
+    found = []
+    for place in places:
+        sides = []
+        for sign in (1, -1):
+            moved = {k: a.copy() for k, a in weights.items()}
+            moved[name].flat[place] += sign * STEP
+            sides.append(loss(moved))
+        found.append((sides[0] - sides[1]) / (2 * STEP))
+    return np.array(found)
+
+
+def network(name):
+    rng = np.random.default_rng(1)
+    if name == "mlp":
+        data = mlp_train.data(rng)
+        return mlp_train.numpy_gradients, data, data["images"][0, :8], data["labels"][0, :8]
+    data = cnn_train.data(8, 4, rng)
+    return cnn_train.numpy_gradients, data, data["images"][0], data["labels"][0]
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+def test_gradients_against_differences(name):
+    gradients_of, data, images, labels = network(name)
+    images = images.astype(np.float64)
+    weights = {k: a.astype(np.float64) for k, a in training.parameters(data).items()}
+    _, gradients = gradients_of(weights, images, labels)
+    assert set(gradients) == set(weights)
+    for name, gradient in gradients.items():
+        assert gradient.shape == weights[name].shape
+        places = np.random.default_rng(2).integers(0, gradient.size, 6)
+        found = differences(lambda w: gradients_of(w, images, labels)[0], weights, name, places)
+        np.testing.assert_allclose(gradient.flat[places], found, rtol=1e-5, atol=1e-8)
+
+
+def test_cross_entropy_of_equal_logits():
+    loss, bar = training.numpy_cross_entropy(np.zeros((2, 4)), np.array([0, 3]))
+    assert loss == pytest.approx(np.log(4))
+    np.testing.assert_allclose(bar, [[-0.375, *[0.125] * 3], [*[0.125] * 3, -0.375]])
+
+
+def test_the_first_step_of_adam_moves_by_the_learning_rate():
+    weights = {"w": np.array([1.0, 1.0])}
+    training._NumpyAdam(weights).update(weights, {"w": np.array([0.5, -2.0])})
+    np.testing.assert_allclose(
+        weights["w"], [1 - training.LEARNING_RATE, 1 + training.LEARNING_RATE], rtol=1e-7
+    )
+
+
+def test_a_reset_begins_anew():
+    def step(state, images, labels):
+        state = [*state, images]
+        return state, sum(state)
+
+    made = training.prepared(list, step, [(1.0, None), (10.0, None)])
+    assert [made.run(), made.run(), made.run()] == [1.0, 11.0, 12.0]
+    made.reset()
+    assert made.run() == 1.0
+    np.testing.assert_array_equal(made.result()[0], [1.0, 11.0, 12.0, 22.0, 23.0])
+
+
+def test_single_precision_is_near_double():
+    workload = mlp_train.WORKLOADS[0]
+    data = workload.make_data()
+    found = workload.builders["numpy"](data).result()
+    np.testing.assert_allclose(found, workload.reference(data), rtol=1e-5)
