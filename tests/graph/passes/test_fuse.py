@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.backend.compile.random_graphs import Maker
 
 import lamina.graph.ops as ops
 from lamina.base import dtypes
@@ -12,6 +11,7 @@ from lamina.graph.ir import Graph, TensorType, Value, trace
 from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ir.verify import verify
 from lamina.graph.passes import fuse
+from tests.backend.compile.random_graphs import Maker
 
 
 def f32(*shape: int) -> TensorType:

@@ -14,6 +14,7 @@ from lamina.graph.ir.pattern import example_arrays
 from lamina.graph.passes import (
     Pass,
     Record,
+    absorb_permutes,
     drop_dead,
     fold_constants,
     graph_pass,
@@ -23,7 +24,15 @@ from lamina.graph.passes import (
     split_reductions,
 )
 
-PASSES = (simplify, merge_equal, drop_dead, fold_constants, legalize, split_reductions)
+PASSES = (
+    simplify,
+    absorb_permutes,
+    merge_equal,
+    drop_dead,
+    fold_constants,
+    legalize,
+    split_reductions,
+)
 ROW = TensorType(float32, (8,))
 
 

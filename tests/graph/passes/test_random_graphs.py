@@ -12,6 +12,7 @@ from lamina.graph.ir.parser import parse
 from lamina.graph.ir.verify import verify
 from lamina.graph.passes import (
     Pass,
+    absorb_permutes,
     drop_dead,
     fold_constants,
     legalize,
@@ -21,7 +22,15 @@ from lamina.graph.passes import (
 )
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-PASSES = (simplify, merge_equal, drop_dead, fold_constants, legalize, split_reductions)
+PASSES = (
+    simplify,
+    absorb_permutes,
+    merge_equal,
+    drop_dead,
+    fold_constants,
+    legalize,
+    split_reductions,
+)
 
 
 def assert_same(before: Graph, after: Graph, seed: int) -> None:

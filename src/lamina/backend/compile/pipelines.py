@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lamina.graph.ir import Graph
 from lamina.graph.ir.verify import verify
 from lamina.graph.passes import (
+    absorb_permutes,
     drop_dead,
     fold_constants,
     fuse,
@@ -67,11 +68,14 @@ class Pipeline:
 LEVELS = (
     Pipeline("O0", (legalize, drop_dead, fuse)),
     Pipeline("O1", (legalize, merge_equal, drop_dead, fuse)),
-    Pipeline("O2", (simplify, legalize, merge_equal, fold_constants, drop_dead, fuse)),
+    Pipeline(
+        "O2", (simplify, absorb_permutes, legalize, merge_equal, fold_constants, drop_dead, fuse)
+    ),
     Pipeline(
         "O3",
         (
             simplify,
+            absorb_permutes,
             legalize,
             merge_equal,
             fold_constants,

@@ -1,5 +1,6 @@
 """Graph to graph with the same meaning. The order of passes is the business of backend/compile."""
 
+from lamina.graph.passes.absorb_permutes import absorb_permutes as absorb_permutes
 from lamina.graph.passes.drop_dead import drop_dead as drop_dead
 from lamina.graph.passes.fold_constants import fold_constants as fold_constants
 from lamina.graph.passes.fuse import fuse as fuse
@@ -13,6 +14,7 @@ from lamina.graph.passes.split_reductions import split_reductions as split_reduc
 
 PASSES: tuple[Pass, ...] = (
     simplify,
+    absorb_permutes,
     merge_equal,
     drop_dead,
     fold_constants,
