@@ -24,7 +24,10 @@ GOODBYE_S = 2.0
 
 
 class WorkerError(Exception):
-    """A worker refused, crashed or took too long; the text is for the table."""
+    """A worker refused, crashed or took too long; the text is for the page, without local paths."""
+
+    def __init__(self, text: str):
+        super().__init__(text.replace(f"{ROOT}{os.sep}", ""))
 
 
 class Worker:

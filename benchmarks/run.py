@@ -255,7 +255,7 @@ class Run:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs, writes, prints; 1 when Lamina failed somewhere or was wrong."""
+    """Runs, writes, prints; 1 when Lamina failed somewhere or was wrong, 130 when interrupted."""
     options = parse(arguments)
     if options.list:
         print(listing())
@@ -267,9 +267,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print()
     for line in report.problems(results):
         print(line)
-    for path in report.write(results, options.out):
-        shown = os.path.relpath(path)
-        print(f"wrote {shown}")
+    kept = options.out == RECORD and not results.complete
+    for path in report.write(results, SCRATCH if kept else options.out):
+        print(f"wrote {os.path.relpath(path)}")
+    if not results.complete:
+        return 130
     return 0 if results.sound else 1
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.workload import Builder, Data, Prepared, Tolerance, Workload
 
 TIMEOUT_S = 120.0
-MODULES = {"lamina": "lamina", "torch": "torch", "jax": "jax", "numpy": "numpy"}
+MODULES = {"lamina": "lamina", "torch": "torch", "jax": "jax"}
 PROGRAM = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
 
 

@@ -55,20 +55,18 @@ def explain(
 ) -> Explanation:
     """Print what the compiler makes of `f` for these arguments, and return it.
 
-    `f` is traced and compiled, not run: nothing that it assigns stays, and arguments keep their
-    values. What is shown: the graph, what each pass changed in it, the kernels, their loops, the
-    memory plan, the program, and the time of each stage.
+    `f` is traced and compiled, not run: nothing that it assigns stays. What is shown: the graph,
+    what each pass changed in it, kernels, loops, memory plan, program, and the time of each stage.
 
     Args:
         f: a plain function, a jitted one, a module or a training step.
-        args: arguments for it, as in a call.
+        args, kwargs: arguments for it, as in a call.
         passes: show what each pass changed; False leaves it out of a long report.
         graphs: show the whole graph after each pass instead.
         llvm: show the LLVM IR of each kernel too.
         assembly: show its machine code too, as text.
         target: a processor to compile for, such as "avx2"; the one in use when not given.
         file: where to print; standard output when not given.
-        kwargs: more arguments for `f`.
 
     Returns:
         An object with `text`, `stages` and `program`.
@@ -92,8 +90,7 @@ def explain(
     from lamina.backend.targets import select
 
     jitted, given = _jitted(f, args)
-    known = jitted.signatures
-    start = time.perf_counter()
+    known, start = jitted.signatures, time.perf_counter()
     traced = jitted.lower(*given, **kwargs)
     trace_s = time.perf_counter() - start if jitted.signatures > known else None
     if target is None and execution.back_end() == "reference":

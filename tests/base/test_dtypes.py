@@ -10,6 +10,7 @@ import pytest
 
 from lamina.base import dtypes
 from lamina.base.dtypes import ALL, dtype, promote
+from lamina.base.errors import DTypeError
 
 FLOATS = [d for d in ALL if d.is_float]
 INTEGERS = [d for d in ALL if d.is_integer]
@@ -31,7 +32,7 @@ def test_python_types_and_bfloat16():
 
 @pytest.mark.parametrize("spec", ["float99", complex, "i128", object(), None.__class__])
 def test_what_is_no_dtype_is_refused_with_the_list_of_those_there_are(spec):
-    with pytest.raises(TypeError, match=r"there are bool, int8, .*, float64"):
+    with pytest.raises(DTypeError, match=r"there are: bool, int8, .*, float64"):
         dtype(spec)
 
 

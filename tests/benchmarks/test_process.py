@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import peers
-from benchmarks.process import Worker, WorkerError, start
+from benchmarks.process import ROOT, Worker, WorkerError, start
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 
@@ -39,6 +39,12 @@ def test_what_can_go_wrong(way, message):
     with fake(way) as worker, pytest.raises(WorkerError) as caught:
         worker.ask("setup", 10.0)
     assert str(caught.value) == message
+
+
+def test_messages_name_no_folders_of_this_machine():
+    assert str(WorkerError(f"ImportError in {ROOT}/src/lamina/x.py")) == (
+        "ImportError in src/lamina/x.py"
+    )
 
 
 def test_a_worker_that_hangs_is_ended():

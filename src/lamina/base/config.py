@@ -28,6 +28,11 @@ def cache_dir() -> Path | None:
     return Path(base) / "lamina"
 
 
+def full_traceback() -> bool:
+    """`LAMINA_TRACEBACK=full`: show Lamina's own frames in tracebacks of its errors too."""
+    return os.environ.get("LAMINA_TRACEBACK", "").lower() == "full"
+
+
 def optimisation_level() -> int:
     """`LAMINA_OPT`: 0 runs no graph pass that is not needed, 3 (the default) runs all."""
     text = os.environ.get("LAMINA_OPT", "3")

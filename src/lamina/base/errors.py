@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 
-from lamina.base.spans import Span, here
+from lamina.base import config
+from lamina.base.spans import Span, here, is_internal
 
 
 class LaminaError(Exception):
@@ -70,6 +72,44 @@ class ParseError(LaminaError, ValueError):
 
 class UsageError(LaminaError, ValueError):
     """Arguments that make no sense together."""
+
+
+def hide_frames(error: LaminaError) -> None:
+    """Take Lamina's own frames out of the traceback of `error`.
+
+    Called where users' functions are called and where programs run: else a mistake in a jitted
+    model is shown under a dozen frames of tracing. `LAMINA_TRACEBACK=full` shows them. A
+    VerifyError keeps them, being a defect of Lamina.
+    """
+    if not isinstance(error, VerifyError) and not config.full_traceback():
+        error.__traceback__ = _outside(error.__traceback__)
+
+
+class UserFrames:
+    """`with user_frames:` hides Lamina's own frames from an error that comes from inside."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, LaminaError):
+            hide_frames(error)
+
+
+user_frames = UserFrames()
+
+
+def _outside(traceback: TracebackType | None) -> TracebackType | None:
+    """The traceback without the frames of Lamina."""
+    kept = []
+    while traceback is not None:
+        if not is_internal(traceback.tb_frame.f_code):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    made: TracebackType | None = None
+    for entry in reversed(kept):
+        made = TracebackType(made, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return made
 
 
 class CacheWarning(UserWarning):

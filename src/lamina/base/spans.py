@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 
@@ -62,6 +63,11 @@ def here() -> Span | None:
             return span
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def is_internal(code: CodeType) -> bool:
+    """Whether the code is Lamina's own."""
+    return code.co_filename.startswith(_PACKAGE)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from lamina.functional.activations import silu as silu
 from lamina.functional.activations import softmax as softmax
 from lamina.functional.activations import softplus as softplus
 from lamina.functional.dropout import dropout as dropout
+from lamina.functional.linear import addmm as addmm
 from lamina.functional.linear import conv2d as conv2d
 from lamina.functional.linear import linear as linear
 from lamina.functional.losses import (

@@ -19,6 +19,7 @@ from lamina.tensor.api import (
     sum,
     tanh,
     where,
+    zeros,
 )
 
 
@@ -61,6 +62,8 @@ def logsumexp(x: Any, axis: int = -1, *, keepdims: bool = False) -> Tensor:
 
 def _steady_max(x: Tensor, axis: int) -> Tensor:
     """The maximum, as a constant shift; 0 where it is infinite, against inf - inf."""
+    if x.ndim and x.shape[axis] == 0:  # nothing to shift
+        return zeros((), dtype=x.dtype)
     m = max(x, axis=axis, keepdims=True)
     return stop_gradient(where(abs(m) < math.inf, m, 0.0))
 
@@ -71,7 +74,7 @@ def relu(x: Any) -> Tensor:
     Source: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
     """
     x = asarray(x)
-    return where(x > 0, x, 0)
+    return where(x <= 0, 0, x)  # a NaN stays
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:

@@ -10,6 +10,7 @@ from lamina.graph.ops import Contract, Window
 from lamina.tensor import Tensor
 from lamina.tensor.api import asarray, pad, reshape, result_type
 from lamina.tensor.conversion import cast
+from lamina.tensor.promotion import broadcast_shapes
 
 Pair = int | tuple[int, int]
 
@@ -33,6 +34,21 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
         )
     y = x @ weight.mT  # type: ignore[operator, attr-defined]
     return y if bias is None else y + bias
+
+
+def addmm(c: Any, a: Any, b: Any, *, beta: float = 1.0, alpha: float = 1.0) -> Tensor:
+    """y = beta c + alpha (a @ b); with beta = 0, c is not read, so a NaN in it does no harm.
+
+    Shapes: `c: broadcasts to [M, N], a: [M, K], b: [K, N] -> [M, N]`
+
+    Source: BLAS, `gemm`; the name is PyTorch's.
+    """
+    product = asarray(a) @ asarray(b)  # type: ignore[operator]
+    scaled = product if alpha == 1 else product * alpha
+    if beta == 0:
+        broadcast_shapes("addmm", [product.shape, asarray(c).shape])
+        return scaled
+    return scaled + (c if beta == 1 else asarray(c) * beta)  # type: ignore[operator]
 
 
 def pair(value: Pair) -> tuple[int, int]:

@@ -13,12 +13,14 @@ from lamina.tensor.api import (
     asarray,
     exp,
     expand_dims,
+    int32,
     log1p,
     mean,
     reshape,
     sum,
     where,
 )
+from lamina.tensor.conversion import cast
 from lamina.tensor.promotion import meet
 
 
@@ -100,6 +102,8 @@ def _of_classes(
     if target.shape != logs.shape[:axis] + logs.shape[axis + 1 :]:
         raise _misfit("cross_entropy", logs, target)
     classes = logs.shape[axis]
+    if target.dtype.bits < 32:  # classes beyond its range would wrap
+        target = cast(target, int32)
     column = reshape(arange(classes, dtype=target.dtype), (classes, *[1] * (logs.ndim - axis - 1)))
     chosen = expand_dims(target, axis=axis) == column
     losses = -sum(where(chosen, logs, 0.0), axis=axis)

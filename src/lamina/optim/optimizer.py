@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+import numpy as np
+
 import lamina.tensor as lm
 from lamina.base.errors import UsageError
 from lamina.runtime import register_node
@@ -55,9 +57,12 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value: float | Tensor) -> None:
-        if not isinstance(value, Tensor) and value < 0:
+        if isinstance(value, Tensor):  # inside `jit`, a rate that follows the steps
+            self._lr = lm.astype(value, lm.float64)
+            return
+        if value < 0:
             raise UsageError(f"{type(self).__name__}: a negative learning rate", [f"lr: {value}"])
-        self._lr = lm.asarray(value, dtype=lm.float64)
+        self._lr = lm.asarray(np.array(value, np.float64))  # data, where a number would be an op
 
     def initial(self, parameter: Tensor) -> dict[str, Tensor]:
         """The state of a parameter before the first step."""

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lamina.base.errors import ShapeError, UsageError
+from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.graph.ir import TensorType, topological
 from lamina.graph.transforms import batch_values
 from lamina.tensor import eager, random
 from lamina.tensor.containers import Place, Substitution, map_tree, tensors
 from lamina.tensor.conversion import asarray
+from lamina.tensor.exclusive import exclusive
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis
 from lamina.tensor.promotion import is_number
 from lamina.tensor.tensor import Tensor, placeholder, wrap
@@ -133,7 +134,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        with eager.history_kept():
+        with user_frames, exclusive, eager.history_kept():
             examples = _Examples(args, in_axes)
             assert examples.size is not None
             saved = random.default.key

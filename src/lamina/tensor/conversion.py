@@ -13,7 +13,7 @@ from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import TensorType, emit
-from lamina.graph.ops import Cast, Constant
+from lamina.graph.ops import Cast, Constant, Identity
 from lamina.tensor.tensor import Tensor, checked, from_numpy
 
 Scalar = bool | int | float
@@ -62,8 +62,8 @@ def asarray(
     """
     wanted = None if dtype is None else dtypes.dtype(dtype)
     if isinstance(obj, Tensor):
-        return cast(obj, wanted or obj.dtype)
-    if isinstance(obj, Scalar):
+        return _of_number(obj, wanted) if obj.weak else cast(obj, wanted or obj.dtype)
+    if isinstance(obj, Scalar) and not isinstance(obj, np.generic):
         return full_of(obj, wanted or scalar_dtype(obj), ())
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         return cast(_stacked(obj), wanted or _stacked(obj).dtype)
@@ -88,6 +88,12 @@ def _read(obj: Any) -> np.ndarray:
             [f"given: {type(obj).__name__}", f"NumPy: {refused}"],
             "make all rows equally long, or pad them",
         ) from None
+
+
+def _of_number(x: Tensor, wanted: DType | None) -> Tensor:
+    """The tensor that a Python number would make, from the weak one that stands for it in `jit`."""
+    chosen = wanted or (dtypes.float32 if x.dtype.is_float else x.dtype)
+    return emit(Identity(), x) if x.dtype is chosen else emit(Cast(chosen), x)
 
 
 def _only_dlpack(obj: Any) -> bool:

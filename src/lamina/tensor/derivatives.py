@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.base.errors import DTypeError, ShapeError, UsageError, user_frames
 from lamina.graph.ir import TensorType, Value, emit, topological
 from lamina.graph.ops import Identity
 from lamina.graph.transforms import pull_back, push_forward
@@ -87,7 +87,6 @@ class _Variables:
 
     def _copy(self, x: Tensor) -> Tensor:
         made = emit(Identity(), x)
-        made.weak = x.weak
         self._of_copy[id(made)] = len(self.copies)
         self.copies.append(made)
         return made
@@ -203,7 +202,7 @@ def value_and_grad(
     @functools.wraps(f)
     def differentiated(*args: Any, **kwargs: Any) -> Any:
         chosen = _positions(argnums, len(args))
-        with eager.history_kept():
+        with user_frames, eager.history_kept():
             variables = _Variables([args[i] for i in chosen])
             arguments = list(args)
             for i, x in zip(chosen, variables.arguments, strict=True):
@@ -245,7 +244,8 @@ def grad(
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        value, gradients = both(*args, **kwargs)
+        with user_frames:
+            value, gradients = both(*args, **kwargs)
         return (gradients, value[1]) if has_aux else gradients
 
     return gradient
@@ -264,7 +264,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         >>> pull(lm.asarray([1.0, 1.0]))[0]
         Tensor([2., 4.], shape=(2,), dtype=float32)
     """
-    with eager.history_kept():
+    with user_frames, eager.history_kept():
         variables = _Variables(primals)
         try:
             result = f(*variables.arguments)
@@ -332,7 +332,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         >>> jvp(lambda x: x * x, [lm.asarray(3.0)], [lm.asarray(1.0)])
         (Tensor(9., shape=(), dtype=float32), Tensor(6., shape=(), dtype=float32))
     """
-    with eager.history_kept():
+    with user_frames, eager.history_kept():
         variables = _Variables(primals)
         given = variables.tangents([asarray(t) for tree in tangents for t in _bar_leaves(tree)])
         wanted = [x.type for x in variables.copies]

@@ -14,15 +14,17 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.base.errors import BoundsError, LaminaError, TraceError, VerifyError
+from lamina.base.errors import BoundsError, LaminaError, TraceError, VerifyError, user_frames
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
+from lamina.tensor.exclusive import exclusive
+from lamina.tensor.family import Family
 
 FLUSH_DEPTH = 300
 """A chain of pending operations of this length is computed, so that endless loops stay small."""
@@ -42,12 +44,19 @@ class Source:
 class Binding:
     """What is known about a value at run time; the `data` of a value that belongs to a Tensor."""
 
-    __slots__ = ("buffer", "depth", "holder", "source")
+    __slots__ = ("buffer", "depth", "family", "holder", "source")
 
-    def __init__(self, buffer: Any = None, depth: int = 0, source: Source | None = None):
+    def __init__(
+        self,
+        buffer: Any = None,
+        depth: int = 0,
+        source: Source | None = None,
+        family: Family | None = None,
+    ):
         self.buffer = buffer
         self.depth = depth
         self.source = source
+        self.family = family
         self.holder: weakref.ref[Any] | None = None
 
 
@@ -58,20 +67,24 @@ class _Transforms(threading.local):
 
 
 _transforms = _Transforms()
+_threads_transforming: set[int] = set()
 
 
 @contextmanager
 def history_kept() -> Iterator[None]:
-    """Inside, forced values keep their operands."""
+    """Inside, forced values keep their operands, in all threads."""
     _transforms.active += 1
+    _threads_transforming.add(threading.get_ident())
     try:
         yield
     finally:
         _transforms.active -= 1
+        if not _transforms.active:
+            _threads_transforming.discard(threading.get_ident())
 
 
 def transforming() -> bool:
-    """Whether a transform is under way."""
+    """Whether a transform is under way in this thread."""
     return _transforms.active > 0
 
 
@@ -87,9 +100,10 @@ def record(op: Op, operands: tuple[Value, ...]) -> Value:
     return value
 
 
-def _derived(operands: Iterable[Value]) -> Binding:
+def _derived(operands: Sequence[Value]) -> Binding:
     depth = 0
     source = None
+    family: Family | None = None
     for operand in operands:
         known = operand.data
         if known is None:
@@ -98,7 +112,12 @@ def _derived(operands: Iterable[Value]) -> Binding:
             depth = known.depth
         if known.source is not None:
             source = known.source
-    return Binding(None, depth + 1, source)
+        if known.family is not None:
+            root = known.family.root()
+            family = root if family is None else family.joined(root)
+    if family is None and source is None and operands:
+        family = Family()
+    return Binding(None, depth + 1, source, family)
 
 
 def bind(values: Sequence[Value]) -> Binding:
@@ -115,6 +134,11 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
     Raises:
         TraceError: a value depends on a placeholder of `jit` or `vmap`.
     """
+    with user_frames, exclusive.lock:
+        _force(values, look)
+
+
+def _force(values: Sequence[Value], look: str) -> None:
     wanted = set()
     for v in values:
         known = v.data if v.data is not None else bind([v])
@@ -134,10 +158,11 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
             raise
         cone = _Cone(roots)  # what nobody looks at must not stop what somebody does
         results = _run(cone)
-    forget = not transforming()
+    forget = not _threads_transforming
     for v, buffer in zip(cone.outputs, results, strict=True):
         v.data.buffer = buffer
         v.data.depth = 0
+        v.data.family = None
         if forget:
             v.op = None
             v.operands = ()
@@ -147,31 +172,8 @@ def hold(value: Value, tensor: Any) -> None:
     """Note that `tensor` stands for `value`."""
     binding = value.data
     binding.holder = weakref.ref(tensor)
-    if binding.depth and binding.source is None:
-        _Living.holders.append(binding.holder)
-        if len(_Living.holders) > _Living.limit:
-            _living()
-
-
-class _Living:
-    """Tensors that may be pending; those that died or were computed are dropped now and then."""
-
-    holders: list[weakref.ref[Any]] = []
-    limit = 4096
-
-
-def _living() -> list[Value]:
-    """The values of living tensors that are pending, in order of creation."""
-    found = []
-    kept = []
-    for holder in _Living.holders:
-        tensor = holder()
-        if tensor is not None and tensor._value.data.buffer is None:
-            kept.append(holder)
-            found.append(tensor._value)
-    _Living.holders = kept
-    _Living.limit = max(4096, 2 * len(kept))
-    return found
+    if binding.family is not None:
+        binding.family.root().add(binding.holder)
 
 
 def _related(roots: Sequence[Value]) -> list[Value]:
@@ -181,7 +183,9 @@ def _related(roots: Sequence[Value]) -> list[Value]:
     behind a printed loss) would be computed again and again, in programs that grow by a step each.
     """
     wanted = {v.id for v in roots}
-    living = [v for v in _living() if v.id not in wanted]
+    families = {f.root(): None for f in [v.data.family for v in roots] if f is not None}
+    members = [tensor._value for family in families for tensor in family.living()]
+    living = [v for v in members if v.id not in wanted]
     if not living:
         return []
     touched = {v.id for v in topological(roots, stop=_is_data) if not _is_data(v) and v.operands}
@@ -197,6 +201,12 @@ def looked_inside(value: Value, source: Source, look: str) -> TraceError:
     facts = [f"tensor: {value.type}"]
     if value.span is not None and value.op is not None:
         facts.append(f"made at {value.span.describe()}")
+    if not transforming():
+        return TraceError(
+            f"{look}: the tensor was made inside {where} and has no value outside",
+            facts,
+            "return it from the function, or assign it to an attribute of an argument",
+        )
     way_out = f"choose between values with lm.where(condition, x, y), or look outside {where}"
     if source.scalar and where == "jit":
         way_out += "; a Python number that steers the program goes into static_argnames"

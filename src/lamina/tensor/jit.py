@@ -14,10 +14,11 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lamina.base.errors import UsageError
+from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
+from lamina.tensor.exclusive import exclusive
 from lamina.tensor.traced import Traced
 
 
@@ -40,31 +41,27 @@ class Jitted:
         if eager.transforming():
             return self._f(*args, **kwargs)  # part of the program that is being recorded
         call = [*args, kwargs]
-        statics = self._take_statics(call) if self._static else ()
-        flat = flatten(call)
-        key = (flat.signature, statics) if statics else flat.signature
         try:
-            traced = self._programs.get(key)
-        except TypeError:
-            raise _unhashable(statics) from None
-        if traced is None:
-            traced = self._programs[key] = self._trace(call, flat, statics)
-        return traced.call(call, flat)
+            traced, flat = self._found(call)
+            return traced.call(call, flat)
+        except LaminaError as error:
+            hide_frames(error)
+            raise
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
     def graph(self, *args: Any, **kwargs: Any) -> Graph:
         """The graph that a call with these arguments runs."""
-        return self._traced(args, kwargs).graph
+        return self.lower(*args, **kwargs).graph
 
     def program(self, *args: Any, **kwargs: Any) -> Any:
         """The compiled program that a call with these arguments runs."""
-        return self._traced(args, kwargs).program
+        return self.lower(*args, **kwargs).program
 
     def lower(self, *args: Any, **kwargs: Any) -> Traced:
         """Everything known about the program for these arguments, without running it."""
-        return self._traced(args, kwargs)
+        return self._found([*args, kwargs])[0]
 
     def clear(self) -> None:
         """Forget all programs."""
@@ -75,14 +72,19 @@ class Jitted:
         """How many programs there are."""
         return len(self._programs)
 
-    def _traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Traced:
-        call = [*args, kwargs]
+    def _found(self, call: list[Any]) -> tuple[Traced, Any]:
+        """The program for a call, traced when there is none yet, and the call flattened."""
         statics = self._take_statics(call) if self._static else ()
-        flat = flatten(call)
-        key = (flat.signature, statics) if statics else flat.signature
-        if key not in self._programs:
-            self._programs[key] = self._trace(call, flat, statics)
-        return self._programs[key]
+        with exclusive.lock:
+            flat = flatten(call)
+            key = (flat.signature, statics) if statics else flat.signature
+            try:
+                traced = self._programs.get(key)
+            except TypeError:
+                raise _unhashable(statics) from None
+            if traced is None:
+                traced = self._programs[key] = self._trace(call, flat, statics)
+        return traced, flat
 
     def _take_statics(self, call: list[Any]) -> tuple[Any, ...]:
         """Static arguments out of the call; their places hold None."""
@@ -90,10 +92,10 @@ class Jitted:
         found: list[Any] = []
         for position, name in self._positions:
             if position < len(call) - 1:
-                found.append((position, type(call[position]), call[position]))
+                found.append((position, _kind(call[position]), call[position]))
                 call[position] = None
             elif name in kwargs:
-                found.append((name, type(kwargs[name]), kwargs[name]))
+                found.append((name, _kind(kwargs[name]), kwargs[name]))
                 kwargs[name] = None
         return tuple(found)
 
@@ -108,6 +110,13 @@ class Jitted:
             return self._f(*given, **kwargs)
 
         return Traced(run, call, flat, self.donate)
+
+
+def _kind(value: Any) -> Any:
+    """What equality overlooks: 1, 1.0 and True are different programs, and so are 0.0 and -0.0."""
+    if isinstance(value, tuple):
+        return (type(value), *map(_kind, value))
+    return (float, repr(value)) if type(value) is float else type(value)
 
 
 def _unhashable(statics: tuple[Any, ...]) -> UsageError:

@@ -1,7 +1,8 @@
 """How operands meet: promotion to one dtype and broadcasting to one shape, made explicit as ops.
 
 Python numbers are weak: they take the dtype of the tensor they meet, except that a float with an
-integer tensor makes float32, and an int with a boolean tensor int64.
+integer tensor makes float32, and an int with a boolean tensor int64. Where `jit` traces a number,
+a weak tensor stands for it, in 64 bits so that no digit is lost on the way to a float64 tensor.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ def common_dtype(name: str, operands: tuple[Any, ...]) -> DType:
         facts = [f"operand {i}: {x.type}" for i, x in enumerate(operands) if isinstance(x, Tensor)]
         raise DTypeError(f"{name}: no common dtype", facts, "cast one of them") from None
     for w in weak:
-        if found is None or _KIND_ORDER[w.kind] > _KIND_ORDER[found.kind]:
-            found = w
+        alone = not strong and found is not None and w.kind == found.kind and w.bits > found.bits
+        if found is None or alone or _KIND_ORDER[w.kind] > _KIND_ORDER[found.kind]:
+            found = dtypes.float32 if strong and w.is_float else w
     assert found is not None
     return found
 
@@ -115,7 +117,7 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
     if len(operands) == 2 and not floating:
         x, y = operands
         if type(x) is Tensor:
-            if type(y) is Tensor and x.type is y.type:
+            if type(y) is Tensor and x.type is y.type and not (x.weak or y.weak):
                 return operands
             if _takes(x, y):
                 return x, constant_like(y, x.type)
@@ -129,7 +131,7 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
     shape = shapes[0] if len(shapes) == 1 else broadcast_shapes(name, shapes)
     return tuple(
         [
-            broadcast_to(cast(x, dtype), shape)
+            broadcast_to(asarray(x, dtype=dtype) if x.weak else cast(x, dtype), shape)
             if isinstance(x, Tensor)
             else full_of(x, dtype, shape)
             for x in given

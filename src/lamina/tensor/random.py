@@ -21,6 +21,7 @@ from lamina.graph.ir import emit
 from lamina.graph.ops import Bitcast, RandomBits
 from lamina.tensor.containers import register_node
 from lamina.tensor.conversion import asarray, cast, sizes_of
+from lamina.tensor.exclusive import exclusive
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import cos, log, sin, sqrt
 from lamina.tensor.namespace.manipulation import concat, reshape, stack
@@ -112,13 +113,15 @@ default = Generator()
 
 def seed(seed: int) -> None:
     """Start the default generator again from `seed`."""
-    default.seed(seed)
+    with exclusive:
+        default.seed(seed)
 
 
 def next_key(key: Tensor | Generator | None = None) -> Tensor:
     """`key` itself, or the next key of a generator; of the default one when None."""
     if key is None:
-        return default.next_key()
+        with exclusive:  # another thread may have put its placeholders there
+            return default.next_key()
     return key.next_key() if isinstance(key, Generator) else key
 
 

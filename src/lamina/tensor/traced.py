@@ -20,6 +20,9 @@ from lamina.tensor.containers import (
     is_leaf,
     rebuilt,
 )
+from lamina.tensor.conversion import asarray
+from lamina.tensor.exclusive import exclusive
+from lamina.tensor.promotion import is_number
 from lamina.tensor.tensor import Tensor, from_buffers, from_numpy, placeholder
 
 _SOURCE = eager.Source("jit")
@@ -125,6 +128,12 @@ class Traced:
 
     def call(self, call: list[Any], flat: Any) -> Any:
         """Run the program and write the new leaves back."""
+        if not self._generator:
+            return self._call(call, flat)
+        with exclusive:  # a draw of another thread must not come in between
+            return self._call(call, flat)
+
+    def _call(self, call: list[Any], flat: Any) -> Any:
         program = self._program or self.program
         leaves = flat.leaves
         buffers = input_buffers([leaves[i] for i in self._read])
@@ -200,7 +209,7 @@ def _leaf_type(leaf: Any) -> TensorType:
         return TensorType(dtypes.dtype(leaf.dtype.newbyteorder("=")), leaf.shape)
     if isinstance(leaf, bool):
         return TensorType(dtypes.bool_)
-    return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float32)
+    return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float64)
 
 
 def _reach(call: list[Any], path: tuple[Any, ...]) -> Any:
@@ -263,7 +272,7 @@ class _Recipe:
             if known is None:
                 number = not is_leaf(leaf)
                 known = placeholder(_leaf_type(leaf), _NUMBER_SOURCE if number else _SOURCE)
-                known.weak = number
+                known.weak = is_number(leaf)
                 first[id(leaf)] = known
             found.append(known)
         return found
@@ -292,7 +301,7 @@ class _Recipe:
         return Built(_empty_like(obj), tuple(self._template(c) for _, c in entries(held)))
 
     def _tensor(self, t: Tensor) -> Any:
-        value = t._value
+        value = (asarray(t) if t.weak else t)._value
         if value.data.buffer is not None:
             return Fixed(t)
         if value.id in self._numbers and is_leaf(self.leaves[self._numbers[value.id]]):

@@ -163,7 +163,7 @@ def compile_graph(graph: Graph, target: Target | None = None, level: int | None 
     found = _programs.pop(key, None) or _compile(graph, target, level)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
-        _programs.pop(next(iter(_programs)))
+        _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
     return found.of(graph)
 
 

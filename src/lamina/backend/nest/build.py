@@ -213,6 +213,8 @@ class Builder:
         return found
 
     def _simplify(self, op: str, args: tuple[Expr, ...], dtype: str) -> Expr:
+        if op == "select":
+            args = _decided(*args)
         folded = fold(op, args, dtype)
         if isinstance(folded, Expr):
             return folded
@@ -331,3 +333,12 @@ class Builder:
     def coefficient(self, expr: Expr, var: Var) -> int | None:
         """How much `expr` grows when `var` grows by one; None where that is not one number."""
         return self.affine.coefficient(expr, var)
+
+
+def _decided(condition: Expr, x: Expr, y: Expr) -> tuple[Expr, Expr, Expr]:
+    """select(c, select(c, a, b), select(c, d, e)) as select(c, a, e)."""
+    while isinstance(x, Apply) and x.op == "select" and x.args[0] is condition:
+        x = x.args[1]
+    while isinstance(y, Apply) and y.op == "select" and y.args[0] is condition:
+        y = y.args[2]
+    return condition, x, y

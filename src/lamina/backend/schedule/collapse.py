@@ -50,7 +50,20 @@ def _label(graph: Graph) -> tuple[dict[int, list[Label]], set[Label], _Classes]:
             pinned.update(labels[v.id], *(labels[o.id] for o in v.operands))
         for left, right in pairs or ():
             classes.join(left, right)
+    first: dict[tuple[int, ...], list[Label]] = {}
+    for v in _looped(graph):
+        for left, right in zip(first.setdefault(v.type.shape, labels[v.id]), labels[v.id]):
+            classes.join(left, right)
     return labels, pinned, classes
+
+
+def _looped(graph: Graph) -> list[Value]:
+    """The values that the loops of the group go through: those of one shape share their loops."""
+    found = list(graph.outputs)
+    for v in graph.nodes:
+        if isinstance(v.op, Reduction):
+            found += (v, v.operands[0])
+    return found
 
 
 def _same_index(v: Value, labels: dict[int, list[Label]]) -> list[tuple[Label, Label]] | None:

@@ -10,7 +10,7 @@ from lamina.base.dtypes import dtype as dtype_of
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.base.spans import at
 from lamina.graph.ir.graph import Graph
-from lamina.graph.ir.printer import op_text
+from lamina.graph.ir.printer import names, op_text, statement
 from lamina.graph.ir.types import TensorType, TupleType
 from lamina.graph.ir.value import Value
 
@@ -36,6 +36,28 @@ def evaluate(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
                 result = v.op.reference(*[found[o.id] for o in v.operands])
             found[v.id] = _conform(result, v)
     return tuple(found[v.id] for v in graph.outputs)
+
+
+def with_values(graph: Graph, *arrays: Any) -> str:
+    """The text of `graph` with what each node gives for these inputs, each op by its reference.
+
+    What `print` is for eager tensors: a compiled program keeps no value in the middle.
+
+        %0: f32[2] = exp %a    # model.py:41 in forward
+           [1.0, 2.718282]
+    """
+    found = iter(evaluate(Graph(graph.inputs, graph.nodes), *arrays))
+    name = names(graph)
+    lines = [f"{name[v.id]}: {v.type}\n{_shown(a)}" for v, a in zip(graph.inputs, arrays)]
+    for v in graph.nodes:
+        line = f"    # {v.span}" if v.span else ""
+        lines.append(f"{statement(v, name)}{line}\n{_shown(next(found))}")
+    return "\n".join(lines)
+
+
+def _shown(array: Any) -> str:
+    text = np.array2string(np.asarray(array), separator=", ", threshold=64, edgeitems=2)
+    return "   " + text.replace("\n", "\n   ")
 
 
 def _conform(result: Any, v: Value) -> Any:

@@ -29,7 +29,7 @@ class TensorType:
             found = object.__new__(cls)
             object.__setattr__(found, "dtype", dtype)
             object.__setattr__(found, "shape", key[1])
-            cls._interned[key] = found
+            found = cls._interned.setdefault(key, found)  # another thread may have been faster
         return found
 
     def __setattr__(self, name: str, value: object) -> None:

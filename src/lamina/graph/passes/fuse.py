@@ -108,6 +108,9 @@ class _Fuser:
     def _choose_stored(self) -> None:
         outputs = {v.id for v in self.graph.outputs}
         for v in self.graph.nodes:
+            if _is_literal(v) and v.id not in outputs:
+                self.cone_cost[v.id] = 0  # lies in memory already
+                continue
             cost = self._pull_cost(v)
             must = v.id in outputs or not pullable(v)
             if must or (cost > 0 and self._better_stored(v, cost)):

@@ -255,7 +255,7 @@ def reciprocal(x: Any, /) -> Tensor:
 
 def exp2(x: Any, /) -> Tensor:
     """2 ** x, element by element."""
-    return exp(multiply(x, 0.6931471805599453))
+    return pow(2.0, _as_float(x))
 
 
 def log2(x: Any, /) -> Tensor:
@@ -281,20 +281,30 @@ def hypot(x: Any, y: Any, /) -> Tensor:
     a, b = (abs(v) for v in meet("hypot", x, y, floating=True))
     large, small = maximum(a, b), minimum(a, b)
     ratio = where(equal(large, small), 1.0, small / large)
-    return where(equal(large, 0.0), large, large * sqrt(1.0 + ratio * ratio))
+    found = where(equal(large, 0.0), large, large * sqrt(1.0 + ratio * ratio))
+    infinite = equal(a, float("inf")) | equal(b, float("inf"))  # even beside a NaN
+    return where(infinite, float("inf"), found)
 
 
 def asinh(x: Any, /) -> Tensor:
     """The inverse hyperbolic sine: sign(x) * log(|x| + sqrt(x * x + 1))."""
     given = _as_float(x)
-    size = abs(given)
-    return sign(given) * log1p(size + size * size / (1.0 + sqrt(size * size + 1.0)))
+    near = abs(given) < 1.0
+    small, large = where(near, given, 0.0), where(near, 1.0, abs(given))
+    half = small / (1.0 + sqrt(1.0 + small * small))  # tanh of half the result
+    inverse = 1.0 / large  # x * x could overflow
+    far = log(large) + log(1.0 + sqrt(1.0 + inverse * inverse))
+    return where(near, log1p(half) - log1p(-half), sign(given) * far)
 
 
 def acosh(x: Any, /) -> Tensor:
     """The inverse hyperbolic cosine: log(x + sqrt(x - 1) * sqrt(x + 1))."""
     given = _as_float(x)
-    return log(given + sqrt(given - 1.0) * sqrt(given + 1.0))
+    near = given < 2.0
+    small, large = where(near, given, 1.5), where(near, 2.0, given)
+    exact = sqrt(small - 1.0) * sqrt(small + 1.0) / small
+    inverse = 1.0 / large  # x * x could overflow
+    return log(given) + log1p(where(near, exact, sqrt((1.0 - inverse) * (1.0 + inverse))))
 
 
 def atanh(x: Any, /) -> Tensor:

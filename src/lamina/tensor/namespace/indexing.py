@@ -130,6 +130,8 @@ def _indices(part: Any, axis: int, x: Tensor) -> Tensor:
     _require_integers(part.dtype, x)
     if part.dtype.kind == "uint":
         return cast(part, dtypes.int64)
+    if x.shape[axis] > np.iinfo(part.dtype.numpy).max:
+        part = cast(part, dtypes.int64)
     return where(part < 0, part + x.shape[axis], part)
 
 
@@ -141,7 +143,8 @@ def _checked(known: np.ndarray, axis: int, x: Tensor) -> Tensor:
     outside = known[(known < -size) | (known >= size)]
     if outside.size:
         static_index(int(outside.flat[0]), axis, size)
-    return asarray(np.where(known < 0, known + size, known).astype(np.int64))
+    known = known.astype(np.int64)
+    return asarray(np.where(known < 0, known + size, known))
 
 
 def _require_integers(dtype: dtypes.DType, x: Tensor) -> None:
@@ -177,9 +180,11 @@ def _gathered(x: Tensor, tensors: list[tuple[int, Tensor]]) -> Tensor:
         return _take(x, tensors[0][1], first)
     sizes = [x.shape[a] for a in axes]
     joined = (*x.shape[:first], math.prod(sizes), *x.shape[first + len(axes) :])
-    linear = cast(tensors[0][1], dtypes.int64)
+    linear, reach = cast(tensors[0][1], dtypes.int64), sizes[0]
     for size, (_, following) in zip(sizes[1:], tensors[1:], strict=True):
-        linear = linear * size + following
+        reach *= size
+        inside = (following >= 0) & (following < size)  # else it would be read in another row
+        linear = where(inside, linear * size + following, reach)
     return _take(reshape(x, joined), linear, first)
 
 
@@ -236,6 +241,8 @@ def one_hot(indices: Any, classes: int, *, dtype: Any = None) -> Tensor:
     Source: PyTorch, `nn.functional.one_hot`.
     """
     places = asarray(indices)
+    if places.dtype.is_integer and places.dtype.bits < 32:  # classes beyond its range would wrap
+        places = cast(places, dtypes.int32)
     counted = asarray(np.arange(classes, dtype=places.dtype.numpy))
     same = counted == reshape(places, (*places.shape, 1))
     return cast(same, dtypes.float32 if dtype is None else dtypes.dtype(dtype))

@@ -21,20 +21,26 @@ from lamina.backend.nest.nodes import (
     Accumulate,
     Accumulator,
     Alloc,
+    Apply,
+    Expr,
     Fault,
     For,
     If,
     Let,
+    Load,
     Nest,
     Stmt,
     Store,
+    Var,
 )
 from lamina.base.errors import VerifyError
 
 from .accumulators import Accumulators
-from .expressions import Expressions, LetValue, Shifted, names
+from .expressions import Expressions
+from .indices import Indices
 from .lanes import Lane, Lanes
-from .memory import Buffer, Memory, VectorVariable, zeroed
+from .memory import Buffer, Memory, zeroed
+from .offsets import Offset, of_scalar, plus
 from .widths import Body, Machine, copies_of, lanes_of, survey
 from .writer import Writer
 
@@ -69,9 +75,10 @@ class KernelEmitter:
         self.nest, self.target = nest, target
         self.w = Writer()
         self.s = Lanes(self.w.pure, self.w.declare, target)
-        self.memory = Memory(self.w, self.s)
+        self.indices = Indices(self.w, self.s)
+        self.memory = Memory(self.w, self.s, self.indices, target)
         self.accumulators = Accumulators(self.w, self.s)
-        self.x = Expressions(self.s, self.memory, self.accumulators)
+        self.x = Expressions(self.s, self.indices, self.memory, self.accumulators)
         self.scratch_bytes = 0
         self.fenced = False  # streaming stores have to be visible to other threads at the end
         self._groups: list[str] = []
@@ -154,14 +161,16 @@ class KernelEmitter:
         writes = self._survey(loop, loop.body).writes
         self._bound(loop)
         with self.w.loop(begin, end, 1, writes) as variable, self.x.scoped():
-            self.x.env[loop.var] = variable
+            self.x.env[loop.var] = of_scalar(variable)
             self.body(loop.body)
 
     # --- statements ----------------------------------------------------------------------------
 
     def body(self, statements: tuple[Stmt, ...]) -> None:
+        around, self.x.body = self.x.body, statements
         for s in statements:
             self.statement(s)
+        self.x.body = around
 
     def statement(self, s: Stmt) -> None:
         match s:
@@ -172,11 +181,11 @@ class KernelEmitter:
             case For():
                 self._serial(s)
             case Let():
-                value = self.x.value(s.value)
-                index = s.value.dtype == "i64" and not self.x.reads(s.value)
-                self.x.env[s.name] = LetValue(value, s.value) if index else value
                 if s.value.dtype == "i64":
+                    self.x.env[s.name] = self.x.offset(s.value)
                     self.x.bound(s.name, *self.x.affine.range_of(s.value))
+                else:
+                    self.x.env[s.name] = self.x.value(s.value)
             case Store():
                 self._store(s)
             case Accumulator():
@@ -282,21 +291,22 @@ class KernelEmitter:
             yield start
         elif iterations is not None:
             with self.w.loop(start, stop, step, writes) as variable:
+                self.indices.steps(variable, start, step)
                 yield variable
         else:
             with (
                 self.w.when(self.s.less(start, stop), writes),
                 self.w.loop(start, stop, step, writes) as variable,
             ):
+                self.indices.steps(variable, start, step)
                 yield variable
 
     def _bounds(self, s: For) -> tuple[Lane, Lane, int | None]:
         """Start, stop and, when known, the number of iterations."""
         self._bound(s)
         start, stop = self.x.value(s.start), self.x.value(s.stop)
-        span = self.x.offset(s.stop)
-        span.add(self.x.offset(s.start), -1)
-        if not span.scalars and span.is_uniform:
+        span = plus(self.x.offset(s.stop), self.x.offset(s.start), -1)
+        if span.is_constant:
             return start, stop, max(-(-span.constant // s.step), 0)
         return start, stop, None
 
@@ -310,7 +320,7 @@ class KernelEmitter:
             raise VerifyError("an unrolled loop has no constant bounds", [f"loop {s.var}"])
         for i in range(count):
             with self.x.scoped():
-                self.x.env[s.var] = int(start.name) + i * s.step
+                self.x.env[s.var] = Offset(int(start.name) + i * s.step)
                 self.body(s.body)
 
     def _serial(self, s: For) -> None:
@@ -342,8 +352,7 @@ class KernelEmitter:
 
     def _serial_copy(self, s: For, variable: Lane, shift: int, copy: int) -> None:
         self.x.frame = replace(self.x.frame, copy=(*self.x.frame.copy, copy))
-        at = self.s.add(variable, self.s.constant(shift, "i64")) if shift else variable
-        self.x.env[s.var] = LetValue(at, Shifted(variable, shift)) if shift else at
+        self.x.env[s.var] = plus(of_scalar(variable), Offset(shift))
         self.body(s.body)
 
     def _whole(self, start: Lane, stop: Lane, count: int | None, step: int, group: int) -> Lane:
@@ -352,7 +361,9 @@ class KernelEmitter:
             taken = count // group * group * step
             if start.is_literal:
                 return self.s.constant(int(start.name) + taken, "i64")
-            return self.s.add(start, self.s.constant(taken, "i64"))
+            end = self.s.add(start, self.s.constant(taken, "i64"))
+            self.indices.steps(end, start, group * step)
+            return end
         span = self.s.subtract(stop, start)
         if step != 1:
             rounded = self.s.add(span, self.s.constant(step - 1, "i64"))
@@ -363,7 +374,9 @@ class KernelEmitter:
             taken_lane = self.s.subtract(span, rest)
         else:
             taken_lane = self.s.and_(span, self.s.constant(-group, "i64"))
-        return self.s.add(start, self.s.multiply(taken_lane, self.s.constant(step, "i64")))
+        end = self.s.add(start, self.s.multiply(taken_lane, self.s.constant(step, "i64")))
+        self.indices.steps(end, start, group * step)
+        return end
 
     # --- vector loops --------------------------------------------------------------------------
 
@@ -428,14 +441,14 @@ class KernelEmitter:
         wanted = [t for t in s.body if isinstance(t, Store) and t.streaming and t.mask is None]
         if s.step != 1 or not wanted or not self.target.has("sse2"):
             return None
-        bound = {**self.x.env, s.var: start}
+        bound = {*self.x.env, s.var}
         bits: Lane | None = None
         for store in wanted:
-            if not names(store.offset) <= bound.keys():
+            if not _names(store.offset) <= bound:
                 return None
             buffer = self.x.buffers[store.buffer]
             with self.x.scoped():
-                self.x.env[s.var] = start
+                self.x.env[s.var] = of_scalar(start)
                 pointer = self.memory.address(buffer, self.x.offset(store.offset))
             number = Lane(self.w.pure(f"ptrtoint ptr {pointer} to i64"), "i64")
             bits = number if bits is None else self.s.or_(bits, number)
@@ -449,18 +462,8 @@ class KernelEmitter:
     ) -> None:
         """One body for the lanes that begin `number` iterations after `base`."""
         with self.x.scoped(width=width, mask=mask, copy=(*self.x.frame.copy, copy)):
-            shift = number * s.step
-            if base.is_literal:
-                variable = VectorVariable(None, int(base.name) + shift, s.step, width)
-            else:
-                variable = VectorVariable(base, shift, s.step, width)
-            if width > 1:
-                self.x.env[s.var] = variable
-            elif variable.base is None:
-                self.x.env[s.var] = variable.shift
-            else:
-                at = self.s.add(base, self.s.constant(shift, "i64")) if shift else base
-                self.x.env[s.var] = LetValue(at, Shifted(base, shift)) if shift else at
+            lanes = tuple(range(0, width * s.step, s.step)) if width > 1 else ()
+            self.x.env[s.var] = plus(of_scalar(base), Offset(number * s.step, lanes=lanes))
             self.body(s.body)
 
     def _vector_tail(
@@ -470,8 +473,8 @@ class KernelEmitter:
         if count is not None:
             rest = count % width
             if rest:
-                text = ", ".join(f"i1 {'true' if i < rest else 'false'}" for i in range(width))
-                self._vector_copy(s, base, number, width, 0, Lane(f"<{text}>", "bool", width))
+                mask = self.s.mask([i < rest for i in range(width)])
+                self._vector_copy(s, base, number, width, 0, mask)
             return
         if base.is_literal and number:
             base, number = self.s.constant(int(base.name) + number * s.step, "i64"), 0
@@ -481,9 +484,20 @@ class KernelEmitter:
                 rounded = self.s.add(left, self.s.constant(s.step - 1, "i64"))
                 left = Lane(self.w.pure(f"sdiv i64 {rounded.name}, {s.step}"), "i64")
             small = self.s.cast(left, "i32")
-            text = ", ".join(f"i32 {i}" for i in range(width))
-            mask = self.s.less(Lane(f"<{text}>", "i32", width), self.s.broadcast(small, width))
+            mask = self.s.less(self.s.numbers(range(width), "i32"), small)
             self._vector_copy(s, base, number, width, 0, mask)
+
+
+def _names(e: Expr) -> set[str]:
+    """The names an index expression reads; a load counts as an unknown name."""
+    match e:
+        case Var():
+            return {e.name}
+        case Apply():
+            return set().union(*(_names(a) for a in e.args))
+        case Load():
+            return {"?"}
+    return set()
 
 
 def _memory_bytes(dtype: str) -> int:

@@ -2,8 +2,8 @@
 
 `Lanes` holds what LLVM has an instruction or intrinsic for.  Everything else (tanh, floor_divide, a
 half-precision round trip ...) is a plain function over `Lanes` in `expansions/`, found by its name.
-Numerics are strict: no fast-math flag is ever written, and a fused multiply-add appears only where
-the source says so.
+Numerics are strict: no fast-math flag is ever written (but for the sign of a zero in `maximum` and
+`minimum`, which is unspecified), and a fused multiply-add appears only where the source says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import functools
 import importlib
 import pkgutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -173,6 +173,19 @@ class Lanes:
         """A literal of the dtype and width of `x`."""
         return self.constant(value, x.dtype, x.width)
 
+    def numbers(self, values: Sequence[int], dtype: str) -> Lane:
+        """A literal with these integers as lanes."""
+        kind = llvm_type(dtype)
+        text = ", ".join(f"{kind} {literal(value, dtype)}" for value in values)
+        return Lane(f"<{text}>", dtype, len(values))
+
+    def mask(self, lanes: Sequence[bool]) -> Lane:
+        """A literal with these bools as lanes; a scalar for one."""
+        texts = ["true" if lane else "false" for lane in lanes]
+        if len(texts) == 1:
+            return Lane(texts[0], "bool")
+        return Lane(f"<{', '.join('i1 ' + text for text in texts)}>", "bool", len(texts))
+
     def broadcast(self, x: Lane, width: int) -> Lane:
         """The scalar `x` in every one of `width` lanes."""
         if x.width == width:
@@ -194,29 +207,60 @@ class Lanes:
             return x
         return Lane(self.emit(f"extractelement {x.typed}, i64 {index}"), x.dtype)
 
-    def shuffle(self, x: Lane, lanes: list[int]) -> Lane:
-        """The named lanes of `x`, in order."""
+    def shuffle(self, x: Lane, lanes: Sequence[int]) -> Lane:
+        """The named lanes of `x`, in order; -1 is any value."""
         if len(lanes) == 1:
             return self.extract(x, lanes[0])
-        mask = ", ".join(f"i32 {i}" for i in lanes)
-        text = f"shufflevector {x.typed}, {x.type} poison, <{len(lanes)} x i32> <{mask}>"
-        return Lane(self.emit(text), x.dtype, len(lanes))
+        if len(lanes) == x.width and all(i == lane for i, lane in enumerate(lanes)):
+            return x
+        return self.mix(x, Lane("poison", x.dtype, x.width), lanes)
 
-    def intrinsic(self, name: str, args: list[Lane], dtype: str, *extra: str) -> Lane:
+    def mix(self, a: Lane, b: Lane, lanes: Sequence[int]) -> Lane:
+        """The named lanes of `a` and then `b`, in order; -1 is any value."""
+        mask = ", ".join(["i32 poison" if i < 0 else f"i32 {i}" for i in lanes])
+        text = f"shufflevector {a.typed}, {b.typed}, <{len(lanes)} x i32> <{mask}>"
+        return Lane(self.emit(text), a.dtype, len(lanes))
+
+    def pick(self, vectors: Sequence[Lane], places: Sequence[tuple[int, int]]) -> Lane:
+        """For each (vector, lane) that lane; pairs of vectors first, then pairs of pairs."""
+        if len(vectors) == 1:
+            return self.shuffle(vectors[0], [i for _, i in places])
+        if len(vectors) == 2:
+            a, b = vectors
+            return self.mix(a, b, [i if i < 0 else n * a.width + i for n, i in places])
+        half = len(vectors) // 2 + len(vectors) % 2
+        low = [(n, i) if n < half else (0, -1) for n, i in places]
+        high = [(n - half, i) if n >= half else (0, -1) for n, i in places]
+        parts = [self.pick(vectors[:half], low), self.pick(vectors[half:], high)]
+        width = len(places)
+        return self.mix(*parts, [i if places[i][0] < half else i + width for i in range(width)])
+
+    def join(self, parts: Sequence[Lane]) -> Lane:
+        """Vectors of one size, a power of two of them, one after the other."""
+        while len(parts) > 1:
+            pairs = zip(parts[::2], parts[1::2])
+            parts = [self.mix(a, b, range(2 * a.width)) for a, b in pairs]
+        return parts[0]
+
+    def intrinsic(
+        self, name: str, args: list[Lane], dtype: str, *extra: str, flags: str = ""
+    ) -> Lane:
         """Call `@name(args, extra)`, as wide as `args[0]`, declaring it; `extra` are literals."""
         width = args[0].width
         result = llvm_type(dtype, width)
         types = [a.type for a in args] + [e.rsplit(" ", 1)[0] for e in extra]
         self.declare(f"declare {result} @{name}({', '.join(types)})")
         text = ", ".join([a.typed for a in args] + list(extra))
-        return Lane(self.emit(f"call {result} @{name}({text})"), dtype, width)
+        return Lane(self.emit(f"call {flags}{result} @{name}({text})"), dtype, width)
 
-    def _named(self, base: str, *args: Lane, extra: tuple[str, ...] = ()) -> Lane:
+    def _named(
+        self, base: str, *args: Lane, extra: tuple[str, ...] = (), flags: str = ""
+    ) -> Lane:
         x = args[0]
         scalar = {"float": "f32", "double": "f64"}
         kind = scalar.get(llvm_type(x.dtype), llvm_type(x.dtype))
         suffix = kind if x.width == 1 else f"v{x.width}{kind}"
-        return self.intrinsic(f"llvm.{base}.{suffix}", list(args), x.dtype, *extra)
+        return self.intrinsic(f"llvm.{base}.{suffix}", list(args), x.dtype, *extra, flags=flags)
 
     def binary(self, instruction: str, a: Lane, b: Lane) -> Lane:
         """One LLVM instruction of two operands of one type: `fadd`, `sdiv` ..."""
@@ -326,20 +370,19 @@ class Lanes:
 
     def maximum(self, a: Lane, b: Lane) -> Lane:
         """The larger; NaN if either is NaN (the sign of a zero among equals is unspecified)."""
-        return self._extremum("max", "greater", a, b)
+        return self._extremum("max", a, b)
 
     def minimum(self, a: Lane, b: Lane) -> Lane:
         """The smaller; NaN if either is NaN (the sign of a zero among equals is unspecified)."""
-        return self._extremum("min", "less", a, b)
+        return self._extremum("min", a, b)
 
-    def _extremum(self, name: str, better: str, a: Lane, b: Lane) -> Lane:
+    def _extremum(self, name: str, a: Lane, b: Lane) -> Lane:
         a, b = self.same_width(a, b)
         if a.dtype == "bool":
             return self.binary("or" if name == "max" else "and", a, b)
         if not a.is_float:
             return self._named(("s" if a.is_signed else "u") + name, a, b)
-        best = self.select(getattr(self, better)(a, b), a, b)  # a NaN in b falls through to b
-        return self.select(self.is_nan(a), a, best)
+        return self._named(f"{name}imum", a, b, flags="nsz ")
 
     # --- bits ----------------------------------------------------------------------------------
 
@@ -486,6 +529,13 @@ class Lanes:
     def to_float(self, x: Lane) -> Lane:
         """A signed integer as a float of its size."""
         return self.convert("sitofp", x, f"f{bits_of(x.dtype)}")
+
+    def any(self, mask: Lane) -> Lane:
+        """Whether a lane of a mask is true."""
+        if mask.width == 1:
+            return mask
+        bits = self.emit(f"bitcast {mask.typed} to i{mask.width}")
+        return Lane(self.emit(f"icmp ne i{mask.width} {bits}, 0"), "bool")
 
     # --- across lanes --------------------------------------------------------------------------
 

@@ -143,7 +143,8 @@ class _Reduce:
         s = self.s
         shape = [self.space[i] for i in self.kept]
         columns = shape[-1]
-        block = min(columns, COLUMN_VECTORS * self.target.lanes(str(self.reductions[0].dtype)))
+        filled = self.target.lanes(str(self.reductions[0].dtype))
+        block = max(1, min(columns, COLUMN_VECTORS * filled))
         blocks = math.ceil(columns / block)
         rows = math.prod(shape[:-1])
         p = s.loop("p", rows * blocks)

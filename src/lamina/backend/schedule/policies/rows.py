@@ -30,6 +30,7 @@ from lamina.backend.schedule.loops import (
     grain_for,
     kernel,
     params,
+    stores,
     work_of,
 )
 from lamina.backend.schedule.pull import Index, Pull
@@ -228,11 +229,7 @@ class _Rows:
             for i, v in enumerate(self.body.outputs)
             if v.type.shape == self.space and self.inner and self.level[v.id] == phase
         ]
-        written = [
-            Store(f"out{i}", s.linearize(index, v.type.shape), pull.element(v, index))
-            for i, v in outs
-        ]
-        return [*faults(s), *body, *written]
+        return [*faults(s), *body, *stores(s, pull, outs, index)]
 
     def _bind_row_buffer(self, v: Value) -> None:
         s, rank, inner = self.s, len(self.kept), self.inner
@@ -260,13 +257,12 @@ class _Rows:
         return statements
 
     def _row_results(self, row: Index) -> list[Stmt]:
-        s = self.s
-        found: list[Stmt] = []
-        for i, v in enumerate(self.body.outputs):
-            if v.type.shape == self.kept and (not self.inner or self.kept != self.space):
-                value = self.pull.element(v, row)
-                found.append(Store(f"out{i}", s.linearize(row, v.type.shape), value))
-        return [*faults(s), *found]
+        outs = [
+            (i, v)
+            for i, v in enumerate(self.body.outputs)
+            if v.type.shape == self.kept and (not self.inner or self.kept != self.space)
+        ]
+        return stores(self.s, self.pull, outs, row)
 
 
 POLICY = Policy("rows", accepts, schedule, rank=50)

@@ -26,6 +26,8 @@ def cast(s: Lanes, x: Lane, dtype: str) -> Lane:
     if x.is_float:
         return _from_float(s, x, dtype)
     if dtype in ("f32", "f64"):
+        if x.dtype == "bool":
+            return s.select(x, s.constant(1.0, dtype), s.constant(0.0, dtype))
         return s.convert("sitofp" if x.is_signed else "uitofp", x, dtype)
     have, want = bits_of(x.dtype), bits_of(dtype)
     if have == want:

@@ -1,0 +1,141 @@
+"""Element types that an operation has no meaning for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lamina as lm
+from tests.errors.messages import whole
+
+
+def test_bits_of_floats() -> None:
+    x = lm.zeros((2,))
+    with pytest.raises(lm.DTypeError) as error:
+        x & x
+    assert whole(error) == (
+        "and: no meaning for float32\n"
+        "  operand 0: f32[2]\n"
+        "  takes: bool, int, uint\n"
+        "  help: cast it first, as in x.astype(lamina.float32)\n"
+        "  at test_bits_of_floats: x & x"
+    )
+
+
+def test_minus_a_boolean() -> None:
+    x = lm.zeros((2,), dtype=lm.bool)
+    with pytest.raises(lm.DTypeError) as error:
+        -x
+    assert whole(error) == (
+        "negative: no meaning for bool\n"
+        "  operand 0: bool[2]\n"
+        "  takes: int, uint, float\n"
+        "  help: cast it first, as in x.astype(lamina.float32)\n"
+        "  at test_minus_a_boolean: -x"
+    )
+
+
+def test_unsigned_and_signed() -> None:
+    x, y = lm.ones((2,), dtype=lm.uint64), lm.ones((2,), dtype=lm.int64)
+    with pytest.raises(lm.DTypeError) as error:
+        x + y
+    assert whole(error) == (
+        "add: no common dtype\n"
+        "  operand 0: u64[2]\n"
+        "  operand 1: i64[2]\n"
+        "  help: cast one of them\n"
+        "  at test_unsigned_and_signed: x + y"
+    )
+
+
+def test_condition_that_is_no_boolean() -> None:
+    x = lm.zeros((2,))
+    with pytest.raises(lm.DTypeError) as error:
+        lm.where(x, x, x)
+    assert whole(error) == (
+        "where: the condition is not boolean\n"
+        "  condition: f32[2]\n"
+        "  help: compare it first, as in x != 0\n"
+        "  at test_condition_that_is_no_boolean: lm.where(x, x, x)"
+    )
+
+
+NAMES = (
+    "bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, "
+    "float16, bfloat16, float32, float64"
+)
+
+
+def test_name_of_no_dtype() -> None:
+    with pytest.raises(lm.DTypeError) as error:
+        lm.zeros((2,), dtype="flot32")
+    assert whole(error) == (
+        "no element type 'flot32'\n"
+        f"  there are: {NAMES}\n"
+        '  at test_name_of_no_dtype: lm.zeros((2,), dtype="flot32")'
+    )
+
+
+def test_dtype_of_another_library() -> None:
+    x = lm.zeros((2,))
+    with pytest.raises(lm.DTypeError) as error:
+        x.astype(np.complex64)
+    assert whole(error) == (
+        "no element type <class 'numpy.complex64'>\n"
+        f"  there are: {NAMES}\n"
+        "  at test_dtype_of_another_library: x.astype(np.complex64)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "found"), [(["a"], "<U1"), ([1 + 2j], "complex128"), ([None], "object")]
+)
+def test_data_that_is_no_number(data: list[object], found: str) -> None:
+    with pytest.raises(lm.DTypeError) as error:
+        lm.asarray(data)
+    assert whole(error) == (
+        f"asarray: no element type for {found}\n"
+        "  given: list\n"
+        "  at test_data_that_is_no_number: lm.asarray(data)"
+    )
+
+
+def test_gradient_of_integers() -> None:
+    count = lm.grad(lambda x: (x > 0).sum())
+    with pytest.raises(lm.DTypeError) as error:
+        count(lm.ones((3,)))
+    assert whole(error) == (
+        "grad: the loss is not floating\n"
+        "  loss: i64[]\n"
+        "  help: cast it to float32\n"
+        "  at test_gradient_of_integers: count(lm.ones((3,)))"
+    )
+
+
+def test_index_of_floats() -> None:
+    x, i = lm.zeros((3,)), lm.asarray([1.0])
+    with pytest.raises(lm.DTypeError) as error:
+        x[i]
+    assert whole(error) == (
+        "index: float32 is not an integer type\n"
+        "  tensor: f32[3]\n"
+        "  at test_index_of_floats: x[i]"
+    )
+
+
+def test_key_that_is_a_number() -> None:
+    with pytest.raises(lm.DTypeError) as error:
+        lm.random.normal((2,), key=3)
+    assert whole(error) == (
+        "random: this is not a key\n"
+        "  given: int\n"
+        "  help: make one with lm.random.key(seed)\n"
+        "  at test_key_that_is_a_number: lm.random.normal((2,), key=3)"
+    )
+
+
+def test_mixed_dtypes_meet_where_that_is_safe() -> None:
+    """What is no error: booleans and integers promote, and functions make floats of integers."""
+    ones = lm.ones((2, 2), dtype=lm.int32)
+    assert (ones @ lm.ones((2, 2), dtype=lm.bool)).dtype is lm.int32
+    assert lm.sin(ones).dtype is lm.float32

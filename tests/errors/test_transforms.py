@@ -1,0 +1,149 @@
+"""`grad`, `vjp`, `jvp`, `vmap` and `jit` given functions or arguments that do not fit."""
+
+from __future__ import annotations
+
+import pytest
+
+import lamina as lm
+from tests.errors.messages import whole
+
+
+def test_loss_that_is_not_one_number() -> None:
+    double = lm.grad(lambda x: x * 2)
+    with pytest.raises(lm.ShapeError) as error:
+        double(lm.ones((3,)))
+    assert whole(error) == (
+        "grad: the loss is not one number\n"
+        "  loss: f32[3]\n"
+        "  wanted: shape ()\n"
+        "  help: reduce it with mean() or sum(), or use vjp\n"
+        "  at test_loss_that_is_not_one_number: double(lm.ones((3,)))"
+    )
+
+
+def test_loss_that_is_no_tensor() -> None:
+    nothing = lm.grad(lambda x: None)
+    with pytest.raises(lm.UsageError) as error:
+        nothing(lm.ones((3,)))
+    assert whole(error) == (
+        "grad: the function did not return a tensor\n"
+        "  returned: NoneType\n"
+        "  help: return the loss, or pass has_aux=True and return (loss, aux)\n"
+        "  at test_loss_that_is_no_tensor: nothing(lm.ones((3,)))"
+    )
+
+
+def test_argument_that_is_not_there() -> None:
+    second = lm.grad(lambda x: x.sum(), argnums=2)
+    with pytest.raises(lm.UsageError) as error:
+        second(lm.ones((3,)))
+    assert whole(error) == (
+        "grad: no positional argument 2\n"
+        "  given: 1 positional arguments\n"
+        "  argnums: 2\n"
+        "  help: pass what is differentiated by position\n"
+        "  at test_argument_that_is_not_there: second(lm.ones((3,)))"
+    )
+
+
+def test_cotangent_of_another_shape() -> None:
+    _, pull = lm.vjp(lambda x: x * 2, lm.ones((3,)))
+    with pytest.raises(lm.ShapeError) as error:
+        pull(lm.ones((2,)))
+    assert whole(error) == (
+        "vjp: the given tensors do not fit\n"
+        "  given:  f32[2]\n"
+        "  wanted: f32[3]\n"
+        "  at test_cotangent_of_another_shape: pull(lm.ones((2,)))"
+    )
+
+
+def test_tangent_of_another_shape() -> None:
+    x, dot = lm.ones((3,)), lm.ones((2,))
+    with pytest.raises(lm.ShapeError) as error:
+        lm.jvp(lm.sin, [x], [dot])
+    assert whole(error) == (
+        "jvp: the given tensors do not fit\n"
+        "  given:  f32[2]\n"
+        "  wanted: f32[3]\n"
+        "  at test_tangent_of_another_shape: lm.jvp(lm.sin, [x], [dot])"
+    )
+
+
+def test_mapped_axes_of_two_sizes() -> None:
+    add = lm.vmap(lambda x, y: x + y)
+    with pytest.raises(lm.ShapeError) as error:
+        add(lm.ones((3,)), lm.ones((2,)))
+    assert whole(error) == (
+        "vmap: the mapped axes differ in size\n"
+        "  argument 0: f32[3], axis 0\n"
+        "  argument 1: f32[2], axis 0\n"
+        "  help: map axes of one size, or pass None in in_axes for shared arguments\n"
+        "  at test_mapped_axes_of_two_sizes: add(lm.ones((3,)), lm.ones((2,)))"
+    )
+
+
+def test_nothing_to_map() -> None:
+    same = lm.vmap(lambda x: x, in_axes=None)
+    with pytest.raises(lm.UsageError) as error:
+        same(lm.ones((3,)))
+    assert whole(error) == (
+        "vmap: no tensor is mapped\n"
+        "  in_axes: None\n"
+        "  help: give an axis to some argument\n"
+        "  at test_nothing_to_map: same(lm.ones((3,)))"
+    )
+
+
+def test_static_name_that_is_not_there() -> None:
+    with pytest.raises(lm.UsageError) as error:
+        lm.jit(lambda x, mode: x, static_argnames="n")
+    assert whole(error) == (
+        "jit: static_argnames names no argument 'n'\n"
+        "  arguments: x, mode\n"
+        "  at test_static_name_that_is_not_there: "
+        'lm.jit(lambda x, mode: x, static_argnames="n")'
+    )
+
+
+def test_static_argument_that_is_not_hashable() -> None:
+    f = lm.jit(lambda x, sizes: x.reshape(sizes), static_argnames="sizes")
+    with pytest.raises(lm.UsageError) as error:
+        f(lm.ones((4,)), [2, 2])
+    assert whole(error) == (
+        "jit: a static argument is not hashable\n"
+        "  argument 1: list\n"
+        "  help: pass a tuple in place of a list, or a frozen dataclass in place of a dict\n"
+        "  at test_static_argument_that_is_not_hashable: f(lm.ones((4,)), [2, 2])"
+    )
+    assert f(lm.ones((4,)), (2, 2)).shape == (2, 2)
+
+
+def test_jit_of_something_else() -> None:
+    with pytest.raises(lm.UsageError) as error:
+        lm.jit("n")
+    assert whole(error) == (
+        "jit: takes a function\n"
+        "  given: str\n"
+        "  help: options have names, as in @lm.jit(static_argnames='n')\n"
+        '  at test_jit_of_something_else: lm.jit("n")'
+    )
+
+
+def test_a_failed_call_changes_nothing() -> None:
+    state = {"w": lm.ones((2,))}
+    before = state["w"]
+
+    @lm.jit
+    def step(s: dict[str, lm.Tensor]) -> None:
+        s["w"] = s["w"] * 2
+        s["w"] = s["w"] + lm.ones((3,))
+
+    for _ in range(2):
+        with pytest.raises(lm.ShapeError) as error:
+            step(state)
+        assert whole(error).splitlines()[-1] == (
+            "  at test_a_failed_call_changes_nothing.<locals>.step: s[\"w\"] = s[\"w\"] + lm.ones((3,))"
+        )
+        assert state == {"w": before}
+    assert step.signatures == 0
