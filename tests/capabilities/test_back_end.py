@@ -218,7 +218,7 @@ def available() -> list[str]:
     return names
 
 
-SOURCE: Callable[..., Value] = lambda x, w: relu(ops.contract(x, w, "ij,jk->ik"))  # noqa: E731
+SOURCE: Callable[..., Value] = lambda x, w: relu(ops.contract(x, w, "ij,jk->ik"))
 
 
 def test_one_source_runs_on_several_instruction_sets() -> None:

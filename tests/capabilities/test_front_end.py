@@ -36,7 +36,7 @@ def ran(graph: Graph, arrays: list[np.ndarray], **options: object) -> list[np.nd
     ]
 
 
-# ------------------------------------------------------------------ FE-1: both ends are exchangeable
+# ------------------------------------------------------- FE-1: both ends are exchangeable
 
 
 def polish(text: str, count: int) -> Graph:
@@ -76,7 +76,7 @@ def test_a_new_target_needs_no_change_before_the_nest() -> None:
     assert compile_graph(graph, narrow).target is narrow
 
 
-# ------------------------------------------------------------------ FE-2: one meaning on every level
+# ------------------------------------------------------- FE-2: one meaning on every level
 
 
 def interpreted(lowered: Lowered, arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -117,9 +117,7 @@ def test_index_of_floats() -> None:
     with pytest.raises(lm.DTypeError) as error:
         x[i]
     assert whole(error) == (
-        "index: float32 is not an integer type\n"
-        "  tensor: f32[3]\n"
-        "  at test_index_of_floats: x[i]"
+        "index: float32 is not an integer type\n  tensor: f32[3]\n  at test_index_of_floats: x[i]"
     )
 
 
@@ -132,6 +130,34 @@ def test_key_that_is_a_number() -> None:
         "  help: make one with lm.random.key(seed)\n"
         "  at test_key_that_is_a_number: lm.random.normal((2,), key=3)"
     )
+
+
+def test_number_out_of_range() -> None:
+    x = lm.ones((2,), dtype=lm.int8)
+    with pytest.raises(lm.DTypeError) as error:
+        x + 300
+    assert whole(error) == (
+        "int8 does not hold 300\n  range: -128 to 127\n  at test_number_out_of_range: x + 300"
+    )
+    with pytest.raises(lm.DTypeError) as error:
+        lm.full((2,), float("nan"), dtype=lm.uint8)
+    assert whole(error) == (
+        "uint8 does not hold nan\n"
+        "  range: 0 to 255\n"
+        "  at test_number_out_of_range: "
+        'lm.full((2,), float("nan"), dtype=lm.uint8)'
+    )
+
+
+def test_argument_out_of_range() -> None:
+    f = lm.jit(lambda x, n: x * n)
+    with pytest.raises(lm.DTypeError) as error:
+        f(lm.ones((2,)), 2**64)
+    assert whole(error) == (
+        "int64 does not hold 18446744073709551616\n"
+        "  at test_argument_out_of_range: f(lm.ones((2,)), 2**64)"
+    )
+    assert f(lm.ones((2,)), 2**62).tolist() == [2.0**62] * 2
 
 
 def test_mixed_dtypes_meet_where_that_is_safe() -> None:

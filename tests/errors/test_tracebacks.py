@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -70,3 +71,13 @@ def test_defects_and_other_errors_keep_theirs() -> None:
 
     assert "(_trace)" in frames(lambda: other(lm.ones(())), KeyError)
     assert "(_trace)" in frames(lambda: defect(lm.ones(())), VerifyError)
+
+
+def test_an_error_travels_to_another_process() -> None:
+    """Pickled and back it is the same, its line included."""
+    with pytest.raises(lm.ShapeError) as error:
+        broken(lm.ones((2, 3)))
+    copied = pickle.loads(pickle.dumps(error.value))
+    assert type(copied) is lm.ShapeError
+    assert str(copied) == str(error.value)
+    assert vars(copied) == vars(error.value)

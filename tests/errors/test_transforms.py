@@ -143,7 +143,7 @@ def test_a_failed_call_changes_nothing() -> None:
         with pytest.raises(lm.ShapeError) as error:
             step(state)
         assert whole(error).splitlines()[-1] == (
-            "  at test_a_failed_call_changes_nothing.<locals>.step: s[\"w\"] = s[\"w\"] + lm.ones((3,))"
+            '  at test_a_failed_call_changes_nothing.<locals>.step: s["w"] = s["w"] + lm.ones((3,))'
         )
         assert state == {"w": before}
     assert step.signatures == 0

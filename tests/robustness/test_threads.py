@@ -1,4 +1,4 @@
-"""Several Python threads at once: eager code, the same and different jitted functions, transforms."""
+"""Several Python threads at once: eager code, shared and own jitted functions, transforms."""
 
 from __future__ import annotations
 

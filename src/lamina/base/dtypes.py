@@ -29,6 +29,9 @@ class DType:
     def __repr__(self) -> str:
         return f"lamina.{self.long_name}"
 
+    def __reduce__(self) -> tuple:
+        return dtype, (self.name,)  # copies are the same object, as `is` expects
+
     @cached_property
     def numpy(self) -> np.dtype:
         """The NumPy dtype with the same bytes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import Any
 
 from lamina.base import config
 from lamina.base.spans import Span, here, is_internal
@@ -36,6 +37,17 @@ class LaminaError(Exception):
         if self.span:
             lines.append(f"  at {self.span.describe()}")
         super().__init__("\n".join(lines))
+
+
+    def __reduce__(self) -> tuple:
+        """As it is, its line included: a worker process hands it to its parent."""
+        return _as_it_was, (type(self), str(self), self.__dict__)
+
+
+def _as_it_was(kind: type[LaminaError], text: str, facts: dict[str, Any]) -> LaminaError:
+    error = kind.__new__(kind, text)
+    error.__dict__.update(facts)
+    return error
 
 
 class ShapeError(LaminaError, ValueError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import copysign
+from math import copysign, isfinite
 from operator import index
 from typing import Any
 
@@ -149,13 +149,12 @@ def _as_kind(value: Scalar, dtype: DType) -> Scalar:
         return bool(value)
     if dtype.is_float:
         return float(value)
-    whole = int(value)
     limits = np.iinfo(dtype.numpy)
-    if not limits.min <= whole <= limits.max:
-        raise DTypeError(
-            f"{dtype.long_name} does not hold {whole}", [f"range: {limits.min} to {limits.max}"]
-        )
-    return whole
+    if isfinite(value) and limits.min <= int(value) <= limits.max:
+        return int(value)
+    raise DTypeError(
+        f"{dtype.long_name} does not hold {value}", [f"range: {limits.min} to {limits.max}"]
+    )
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:

@@ -115,9 +115,11 @@ def _derived(operands: Sequence[Value]) -> Binding:
         if known.family is not None:
             root = known.family.root()
             family = root if family is None else family.joined(root)
-    if family is None and source is None and operands:
+    if source is not None:
+        return Binding(None, depth + 1, source)
+    if family is None and operands:
         family = Family()
-    return Binding(None, depth + 1, source, family)
+    return Binding(None, depth + 1, None, family)
 
 
 def bind(values: Sequence[Value]) -> Binding:

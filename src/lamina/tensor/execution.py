@@ -14,7 +14,7 @@ import numpy as np
 
 from lamina.base import config
 from lamina.base.dtypes import DType
-from lamina.base.errors import UsageError
+from lamina.base.errors import DTypeError, UsageError
 from lamina.graph.ir import Graph, TensorType
 from lamina.graph.ir.evaluate import evaluate
 from lamina.runtime import Buffer
@@ -77,8 +77,15 @@ def buffer(array: np.ndarray) -> Any:
 
 
 def scalar(value: bool | int | float, dtype: DType) -> Any:
-    """A buffer with one element."""
-    return Buffer.wrap(np.array(value, dtype.numpy))
+    """A buffer with one element.
+
+    Raises:
+        DTypeError: an integer is out of the dtype's range.
+    """
+    try:
+        return Buffer.wrap(np.array(value, dtype.numpy))
+    except OverflowError:
+        raise DTypeError(f"{dtype.long_name} does not hold {value}") from None
 
 
 def array(buffer: Any, type: TensorType) -> np.ndarray:

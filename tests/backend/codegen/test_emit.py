@@ -8,84 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nest_kernel import machines, run, sample
 
 from lamina.backend.codegen import compile_kernels, kernel_assembly
-from lamina.backend.nest.interpret import interpret
-from lamina.backend.nest.nodes import Nest
 from lamina.backend.nest.parser import parse
-from lamina.backend.nest.verify import verify
 from lamina.backend.targets.select import select
 from lamina.base.dtypes import ALL, dtype
-from lamina.base.errors import LaminaError, VerifyError
-
-GUARD = 64  # elements around each buffer that nobody may touch
-INTERPRETED = 700  # elements; larger kernels are compared with NumPy only
-
-
-def machines() -> list[str]:
-    found = []
-    for name in ("avx512", "avx2", "generic"):
-        try:
-            select(name)
-            found.append(name)
-        except LaminaError:
-            pass
-    return found
-
-
-@pytest.fixture(params=machines())
-def target(request, monkeypatch):
-    monkeypatch.setenv("LAMINA_CACHE_DIR", "off")
-    return select(request.param)
-
-
-def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=None) -> None:
-    """Calls the kernel on guarded copies of `arrays`, a task at a time, and copies back.
-
-    What it leaves in small arrays is compared with what the interpreter does.
-    """
-    nest = verify(parse(nest) if isinstance(nest, str) else nest)
-    (kernel,) = compile_kernels([nest], target)
-    expected = {p.name: a.ravel().copy() for p, a in zip(nest.params, arrays)}
-    small = sum(a.size for a in arrays) <= INTERPRETED
-    if small:
-        interpret(nest, expected)
-    function = ctypes.CFUNCTYPE(
-        None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p
-    )(kernel.address)
-    guarded = [np.full(a.size + 2 * GUARD, 99).astype(a.dtype) for a in arrays]
-    for g, a in zip(guarded, arrays):
-        g[GUARD : GUARD + a.size] = a.ravel()
-    pointers = [g.ctypes.data + GUARD * g.itemsize for g in guarded]
-    if nest.checks:
-        pointers.append(status.ctypes.data)
-    args = (ctypes.c_void_p * len(pointers))(*pointers)
-    room = np.zeros(kernel.scratch_bytes + 64, np.uint8)
-    scratch = room.ctypes.data + (-room.ctypes.data) % 64
-    for task in range(tasks):
-        function(ctypes.addressof(args), task, task + 1, scratch)
-    for g, a in zip(guarded, arrays):
-        a[...] = g[GUARD : GUARD + a.size].reshape(a.shape)
-        outside = np.concatenate([g[:GUARD], g[GUARD + a.size :]])
-        assert (outside == np.asarray(99).astype(a.dtype)).all(), "wrote outside a buffer"
-    for p, a in zip(nest.params, arrays):
-        if small and p.dtype in ("f32", "f64"):
-            tolerance = 1e-4 if p.dtype == "f32" else 1e-12
-            np.testing.assert_allclose(a.ravel(), expected[p.name], tolerance, tolerance, p.name)
-        elif small:
-            np.testing.assert_array_equal(a.ravel(), expected[p.name], p.name)
-
-
-def sample(name: str, size: int, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    kind = dtype(name)
-    if kind.kind == "bool":
-        return rng.random(size) < 0.5
-    if kind.is_float:
-        return rng.standard_normal(size).astype(kind.numpy)
-    low = -50 if kind.kind == "int" else 0
-    return rng.integers(low, 100, size).astype(kind.numpy)
-
+from lamina.base.errors import VerifyError
 
 LENGTHS = (0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128, 129, 200, 1000)
 
@@ -529,6 +458,13 @@ OFFSETS = (
     "j*{m} + i",
     "i*{n} + {n} - 1 - j",
     "(i*7 + j*5) % {size}",
+    "j*2 % {size}",
+    "i*{n} + j // 2",
+    "j % 4 % {size}",
+    "(i + j) // 3",
+    "(j % 4*2 + j // 4*8 + i) % {size}",
+    "minimum(j*3 + i, {size} - 1)",
+    "minimum(j*{n} + 1, {size} - 1 - j)",
     "j",
     "i",
     "3 % {size}",

@@ -200,7 +200,7 @@ def _program(
     lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], constants: Sequence[Buffer]
 ) -> Program:
     launches: list[Launch] = []
-    history = _History()
+    history = _History(plan)
     it = iter(kernels)
     for step in lowered.steps:
         for task in step.tasks:
@@ -218,9 +218,7 @@ def _program(
                     extent=task.extent,
                     grain=task.grain,
                     scratch_bytes=kernel.scratch_bytes,
-                    dependencies=history.depend(
-                        len(launches), reads, writes, plan, task.nest.checks
-                    ),
+                    dependencies=history.depend(len(launches), reads, writes, task.nest.checks),
                 )
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
@@ -230,53 +228,60 @@ def _program(
     )
 
 
+Place = tuple[str, int]  # the arena, an output, or an input that an output may overwrite
+Access = tuple[int, int, int, bool]  # begin, end, launch, whether it writes
+
+
 def _argument(slot: Slot) -> Argument:
     value = slot.offset if slot.kind == "arena" else slot.number
     return Argument(_WHERE[slot.kind], value)
 
 
 class _History:
-    """Which launches must come first: by data, by reuse of memory, and checks before writes."""
+    """Which launches must come first: by data, by reuse of memory, and checks before writes.
 
-    def __init__(self) -> None:
-        self.ranges: list[tuple[int, int, int, bool]] = []  # begin, end, launch, wrote
+    What a later write covers is forgotten: who comes after that write comes after all before it.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.written_inputs = set(plan.donors.values())
+        self.past: dict[Place, list[Access]] = {}
         self.checks: list[int] = []  # launches that may report a fault
 
     def depend(
-        self,
-        launch: int,
-        reads: Sequence[Slot],
-        writes: Sequence[Slot],
-        plan: Plan,
-        checks: bool,
+        self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], checks: bool
     ) -> tuple[int, ...]:
         found: set[int] = set()
-        if any(slot.kind == "output" and slot.number in plan.donors for slot in writes):
+        if any(slot.kind == "output" and slot.number in self.plan.donors for slot in writes):
             found.update(self.checks)  # a fault must find the inputs as they were
         if checks:
             self.checks.append(launch)
-        mine: list[tuple[int, int, int, bool]] = []
-        for slots, wrote in ((reads, False), (writes, True)):
-            for slot in slots:
-                begin, end = _range(slot, plan)
-                if begin == end:
-                    continue
-                mine.append((begin, end, launch, wrote))
-                for b, e, other, other_wrote in self.ranges:
-                    if b < end and begin < e and (wrote or other_wrote):
+        mine: list[tuple[Place, Access]] = []
+        for slots, writing in ((reads, False), (writes, True)):
+            for place, begin, end in filter(None, map(self._range, slots)):
+                mine.append((place, (begin, end, launch, writing)))
+                kept: list[Access] = []
+                for access in self.past.get(place, ()):
+                    b, e, other, wrote = access
+                    if b < end and begin < e and (writing or wrote):
                         found.add(other)
-        self.ranges += mine
+                    if not (writing and begin <= b and e <= end):
+                        kept.append(access)
+                self.past[place] = kept
+        for place, access in mine:
+            self.past[place].append(access)
         return tuple(sorted(found))
 
-
-def _range(slot: Slot, plan: Plan) -> tuple[int, int]:
-    """A stretch of one imaginary memory in which the arena and all donated inputs lie apart."""
-    if slot.kind == "arena":
-        return slot.offset, slot.offset + slot.size_bytes
-    place = slot.number
-    if slot.kind == "output":
-        donor = plan.donors.get(slot.number, -1)
-        place = donor if donor >= 0 else 1_000_000 + slot.number
-    elif slot.kind == "constant":
-        return 0, 0
-    return -2 * place - 2, -2 * place - 1
+    def _range(self, slot: Slot) -> tuple[Place, int, int] | None:
+        """The memory that a slot lies in, and the stretch of it; None for what nobody writes."""
+        if slot.kind == "arena" and slot.size_bytes:
+            return ("arena", 0), slot.offset, slot.offset + slot.size_bytes
+        number = slot.number
+        if slot.kind == "output":
+            number = self.plan.donors.get(slot.number, -1)
+            if number < 0:
+                return ("output", slot.number), 0, 1
+        elif slot.kind != "input" or number not in self.written_inputs:
+            return None
+        return ("input", number), 0, 1

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lamina.backend.compile.faults import last_check
 from lamina.backend.compile.lower import Lowered, Slot, Step
 
@@ -100,11 +102,13 @@ def _aligned(size_bytes: int) -> int:
 
 def _pack(chains: list[tuple[int, int, int, list[Slot]]]) -> int:
     """Offsets, largest first, each into the smallest gap that holds it; the arena's size."""
-    placed: list[tuple[int, int, int, int]] = []  # first, last, begin, end
+    placed = np.empty((len(chains), 4), np.int64)  # first, last, begin, end
     total = 0
-    for first, last, size, slots in sorted(chains, key=lambda c: -c[2]):
+    for count, (first, last, size, slots) in enumerate(sorted(chains, key=lambda c: -c[2])):
         size = _aligned(size)
-        busy = sorted((b, e) for f, la, b, e in placed if f <= last and first <= la)
+        known = placed[:count]
+        beside = known[(known[:, 0] <= last) & (known[:, 1] >= first), 2:]
+        busy = sorted(map(tuple, beside.tolist()))
         best, best_gap, begin = -1, -1, 0
         for b, e in busy:
             gap = b - begin
@@ -112,7 +116,7 @@ def _pack(chains: list[tuple[int, int, int, list[Slot]]]) -> int:
                 best, best_gap = begin, gap
             begin = max(begin, e)
         offset = best if best >= 0 else begin
-        placed.append((first, last, offset, offset + size))
+        placed[count] = first, last, offset, offset + size
         total = max(total, offset + size)
         for slot in slots:
             slot.offset = offset

@@ -21,7 +21,8 @@ from typing import NamedTuple
 from lamina.backend.nest.nodes import Apply, Const, Expr, Load, Var
 
 Range = tuple[int, int]
-FULL: Range = (-(1 << 63), (1 << 63) - 1)
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+FULL: Range = (_LOWEST, _HIGHEST)
 
 _LONGEST = 16  # sums of more terms stay as they were written
 _OF_DTYPE: dict[str, Range] = {"bool": (0, 1), "i64": FULL, "u64": FULL} | {
@@ -77,6 +78,11 @@ class Affine:
             found = self._forms[e] = self._read(e)
         return found
 
+    def note(self, e: Expr, form: Form) -> None:
+        """Says what sum `e` has been made from."""
+        if len(form.terms) <= _LONGEST:
+            self._forms.setdefault(e, form)
+
     def _read(self, e: Expr) -> Form:
         if isinstance(e, Const):
             return Form(int(e.value), {})
@@ -116,12 +122,22 @@ class Affine:
 
     def exact_range(self, form: Form) -> Range | None:
         """Bounds of a sum that cannot wrap; None where it might."""
+        low, high = self.integer_range(form)
+        return (low, high) if _LOWEST <= low and high <= _HIGHEST else None
+
+    def integer_range(self, form: Form) -> Range:
+        """Bounds of a sum as integers, wide ones included."""
         low = high = form.constant
+        known = self._ranges
         for atom, c in form.terms.items():
-            bottom, top = self.range_of(atom)
-            low += c * (bottom if c > 0 else top)
-            high += c * (top if c > 0 else bottom)
-        return (low, high) if FULL[0] <= low and high <= FULL[1] else None
+            bottom, top = known.get(atom) or self.range_of(atom)
+            if c > 0:
+                low += c * bottom
+                high += c * top
+            else:
+                low += c * top
+                high += c * bottom
+        return low, high
 
     def _atom_range(self, e: Expr) -> Range | None:
         if isinstance(e, Var):
@@ -178,29 +194,34 @@ def operands(e: Expr) -> tuple[Expr, ...]:
 
 def plus(a: Form, b: Form, sign: int = 1) -> Form:
     """a + sign·b."""
+    constant = wrap(a.constant + sign * b.constant)
     if not b.terms:
-        return Form(wrap(a.constant + sign * b.constant), a.terms)
+        return Form(constant, a.terms)
+    if not a.terms and sign == 1:
+        return Form(constant, b.terms)
     terms = dict(a.terms)
     for atom, c in b.terms.items():
         total = wrap(terms.get(atom, 0) + sign * c)
         if total:
             terms[atom] = total
         else:
-            terms.pop(atom, None)
-    return Form(wrap(a.constant + sign * b.constant), terms)
+            del terms[atom]
+    return Form(constant, terms)
 
 
 def times(a: Form, factor: int) -> Form:
     """factor · a."""
-    terms = {atom: wrap(c * factor) for atom, c in a.terms.items()}
-    return Form(wrap(a.constant * factor), {atom: c for atom, c in terms.items() if c})
+    if factor == 1:
+        return a
+    terms = {atom: product for atom, c in a.terms.items() if (product := wrap(c * factor))}
+    return Form(wrap(a.constant * factor), terms)
 
 
 def wrap(value: int) -> int:
     """`value` as 64 bits hold it."""
-    if FULL[0] <= value <= FULL[1]:
+    if _LOWEST <= value <= _HIGHEST:
         return value
-    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+    return (value - _LOWEST) % (1 << 64) + _LOWEST
 
 
 def hull(a: Range, b: Range) -> Range:
@@ -291,7 +312,7 @@ class Indices:
         difference = Form(right.constant - left.constant, difference.terms)
         if self.affine.exact_range(left) is None or self.affine.exact_range(right) is None:
             return None
-        low, high = self._integer_range(difference)
+        low, high = self.affine.integer_range(difference)
         if op in ("equal", "not_equal"):
             return op == "not_equal" if low > 0 or high < 0 else None
         if low > 0 or (low == 0 and op == "less_equal"):
@@ -302,43 +323,46 @@ class Indices:
 
     def expr(self, form: Form) -> Expr:
         """The expression of a sum: terms in order of their atoms, then the constant."""
-        constant, terms = self._recombine(form)
+        if len(form.terms) > 1:
+            form = self._recombine(form)
+        constant, terms = form
         if not terms:
             return self.const(constant)
-        if len(terms) > 1:
-            ordered = sorted(terms.items(), key=lambda term: self.serial(term[0]))
-        else:
-            ordered = list(terms.items())
+        ordered = list(terms.items())
+        if len(ordered) > 1:
+            ordered.sort(key=self._place)
         first = next((i for i, term in enumerate(ordered) if term[1] > 0), None)
         if first is not None:
-            atom, c = ordered.pop(first)
-            total = self._scaled(atom, c)
+            total = self._scaled(*ordered.pop(first))
         elif constant > 0:
             total, constant = self.const(constant), 0
         else:
-            atom, c = ordered.pop(0)
-            total = self._scaled(atom, c)
+            total = self._scaled(*ordered.pop(0))
         for atom, c in ordered:
-            positive = c > 0 or c == FULL[0]
+            positive = c > 0 or c == _LOWEST
             term = self._scaled(atom, c if positive else -c)
             total = self.make("add" if positive else "subtract", (total, term))
-        if constant > 0 or constant == FULL[0]:
-            return self.make("add", (total, self.const(constant)))
-        return self.make("subtract", (total, self.const(-constant))) if constant else total
+        if constant > 0 or constant == _LOWEST:
+            total = self.make("add", (total, self.const(constant)))
+        elif constant:
+            total = self.make("subtract", (total, self.const(-constant)))
+        self.affine.note(total, form)
+        return total
+
+    def _place(self, term: tuple[Expr, int]) -> int:
+        return self.serial(term[0])
 
     def _scaled(self, atom: Expr, c: int) -> Expr:
         if c == 1:
             return atom
-        return (
-            self.make("negative", (atom,))
-            if c == -1
-            else self.make("multiply", (atom, self.const(c)))
-        )
+        if c == -1:
+            return self.make("negative", (atom,))
+        return self.make("multiply", (atom, self.const(c)))
 
     def _recombine(self, form: Form) -> Form:
         """(x // n)·n·c + (x % n)·c is c·x."""
         for atom, c in form.terms.items():
-            if not (isinstance(atom, Apply) and atom.op == "remainder" and len(form.terms) > 1):
+            if not (isinstance(atom, Apply) and atom.op == "remainder"):
                 continue
             x, n = atom.args
             if not isinstance(n, Const) or n.value <= 0:
@@ -367,7 +391,7 @@ class Indices:
         rest = Form(form.constant % n, {a: c for a, c in form.terms.items() if c % n})
         if not self._exact_parts(rest):
             whole, rest = Form(0, {}), form
-        low, high = self._integer_range(rest)
+        low, high = self.affine.integer_range(rest)
         if low // n == high // n:
             return plus(whole, Form(low // n, {}))
         split = self._split(rest, n)
@@ -385,7 +409,7 @@ class Indices:
         """form % n: multiples of n drop out; the rest is decided by its range, or reduced."""
         rest = Form(form.constant % n, {a: c for a, c in form.terms.items() if c % n})
         rest = self._without_remainders(rest, n) if self._exact_parts(rest) else form
-        low, high = self._integer_range(rest)
+        low, high = self.affine.integer_range(rest)
         if low // n == high // n:
             return plus(rest, Form(-(low // n) * n, {}))
         split = self._split(rest, n)
@@ -401,7 +425,7 @@ class Indices:
             upper = {a: c // factor for a, c in form.terms.items() if c % factor == 0}
             lower = {a: c for a, c in form.terms.items() if c % factor}
             part = Form(form.constant % factor, lower)
-            low, high = self._integer_range(part)
+            low, high = self.affine.integer_range(part)
             carry = low // factor
             if carry == high // factor:
                 above = Form(form.constant // factor + carry, upper)
@@ -438,13 +462,4 @@ class Indices:
         return form
 
     def _exact_parts(self, *forms: Form) -> bool:
-        return all(self.affine.exact_range(form) is not None for form in forms)
-
-    def _integer_range(self, form: Form) -> Range:
-        """Bounds of a sum as integers, wide ones included."""
-        low = high = form.constant
-        for atom, c in form.terms.items():
-            bottom, top = self.affine.range_of(atom)
-            low += c * (bottom if c > 0 else top)
-            high += c * (top if c > 0 else bottom)
-        return low, high
+        return all([self.affine.exact_range(form) is not None for form in forms])

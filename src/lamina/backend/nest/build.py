@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from lamina.backend.nest.affine import Affine, Indices, Range
+from lamina.backend.nest.affine import Affine, Form, Indices, Range, plus, times
 from lamina.backend.nest.fold import fold
 from lamina.backend.nest.nodes import Apply, Const, Expr, Let, Load, Store, Var
 
@@ -137,10 +137,13 @@ class Builder:
 
     def lift_all(self, xs: Sequence[Operand]) -> tuple[Expr, ...]:
         """Operands of one operation: Python numbers take the dtype of the expressions."""
-        dtype = next((x.dtype for x in xs if isinstance(x, Expr)), None)
+        expressions = [x for x in xs if isinstance(x, Expr)]
+        if len(expressions) == len(xs):
+            return tuple(expressions)
+        dtype = expressions[0].dtype if expressions else None
         if dtype is None and any(isinstance(x, float) for x in xs):
             dtype = "f32"
-        return tuple(x if isinstance(x, Expr) else self.lift(x, dtype) for x in xs)
+        return tuple([x if isinstance(x, Expr) else self.lift(x, dtype) for x in xs])
 
     # -------------------------------------------------------------- lane operations
 
@@ -312,10 +315,12 @@ class Builder:
 
     def linearize(self, index: Sequence[Operand], shape: Sequence[int]) -> Expr:
         """The row-major offset of an index tuple."""
-        offset: Expr = self.constant(0)
-        for i, size in zip(index, shape, strict=True):
-            offset = self.add(self.multiply(offset, size), i)
-        return offset
+        total, stride = Form(0, {}), 1
+        for i, size in zip(reversed(index), reversed(shape), strict=True):
+            form = self.affine.form(self.lift(i, "i64"))
+            total = plus(total, times(form, stride))
+            stride *= size
+        return self._indices.expr(total)
 
     def delinearize(self, offset: Operand, shape: Sequence[int]) -> tuple[Expr, ...]:
         """The index tuple of a row-major offset inside the shape."""

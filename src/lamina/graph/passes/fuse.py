@@ -21,7 +21,9 @@ Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILI
 
 from __future__ import annotations
 
+import heapq
 import math
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -45,6 +47,8 @@ class Group:
         space: the shape that its loops run over.
         kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
         axes: the reduced axes (negative), for rows and reduce.
+        ancestors: bit set of the groups that this one depends on.
+        readers: numbers of the groups that read a member of this one.
     """
 
     number: int
@@ -53,7 +57,8 @@ class Group:
     kept: Shape
     axes: tuple[int, ...] = ()
     members: list[Value] = field(default_factory=list)
-    ancestors: int = 0  # bit set of groups that this one depends on
+    ancestors: int = 0
+    readers: set[int] = field(default_factory=set)
     size: int = 0
 
 
@@ -89,10 +94,12 @@ class _Fuser:
     def __init__(self, graph: Graph):
         self.graph = graph
         self.inputs = {v.id for v in graph.inputs}
+        self.outputs = {v.id for v in graph.outputs}
         self.stored: set[int] = set()
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
         self.leaves_of: dict[int, list[Value]] = {}
+        self.readers_of: defaultdict[int, set[int]] = defaultdict(set)  # groups, by what they read
         self.cone_cost: dict[int, int] = {}
 
     def run(self) -> Graph:
@@ -106,13 +113,12 @@ class _Fuser:
     # ------------------------------------------------------------ stored or pulled
 
     def _choose_stored(self) -> None:
-        outputs = {v.id for v in self.graph.outputs}
         for v in self.graph.nodes:
-            if _is_literal(v) and v.id not in outputs:
+            if _is_literal(v) and v.id not in self.outputs:
                 self.cone_cost[v.id] = 0  # lies in memory already
                 continue
             cost = self._pull_cost(v)
-            must = v.id in outputs or not pullable(v)
+            must = v.id in self.outputs or not pullable(v)
             if must or (cost > 0 and self._better_stored(v, cost)):
                 self.stored.add(v.id)
                 cost = 0
@@ -142,12 +148,11 @@ class _Fuser:
 
     def _users(self, v: Value) -> list[Value]:
         """The nodes that read `v`, seen through views: those are read where they are needed."""
-        outputs = {u.id for u in self.graph.outputs}
         found: list[Value] = []
         stack = list(self.graph.users[v.id])
         while stack:
             user = stack.pop()
-            if _is_cheap_view(user) and user.id not in outputs:
+            if _is_cheap_view(user) and user.id not in self.outputs:
                 stack.extend(self.graph.users[user.id])
             else:
                 found.append(user)
@@ -200,17 +205,13 @@ class _Fuser:
 
     def _siblings(self, v: Value, leaves: Iterable[Value]) -> list[Group]:
         """Groups that read something that `v` reads too, the latest first."""
-        found: dict[int, Group] = {}
+        found: set[int] = set()
         large = math.prod(_shape_of(v)[1])
         for u in leaves:
-            if u.type.rank == 0 or u.type.size < large:
-                continue
-            for group in self.groups:
-                if group.kind in ("contract", "scatter"):
-                    continue
-                if any(u is w for m in group.members for w in self.leaves_of[m.id]):
-                    found[group.number] = group
-        return [found[n] for n in sorted(found, reverse=True)]
+            if u.type.rank > 0 and u.type.size >= large:
+                found |= self.readers_of[u.id]
+        siblings = [self.groups[n] for n in sorted(found, reverse=True)]
+        return [g for g in siblings if g.kind not in ("contract", "scatter")]
 
     def _ordered(self, group: Group, leaves: Iterable[Value]) -> bool:
         """Whether nothing that `v` reads from elsewhere depends on `group`."""
@@ -226,16 +227,19 @@ class _Fuser:
         group.members.append(v)
         group.size += self._length(v)
         self.group_of[v.id] = group
-        new = group.ancestors
+        new = 0
         for u in leaves:
+            self.readers_of[u.id].add(group.number)
             producer = self.group_of.get(u.id)
             if producer is not None and producer is not group:
+                producer.readers.add(group.number)
                 new |= producer.ancestors | (1 << producer.number)
-        if new != group.ancestors:
-            group.ancestors = new
-            for other in self.groups:
-                if other.ancestors >> group.number & 1:
-                    other.ancestors |= new
+        stack = [group]
+        while stack:  # whoever depends on the group depends on its ancestors
+            other = stack.pop()
+            if other.ancestors | new != other.ancestors:
+                other.ancestors |= new
+                stack.extend(self.groups[n] for n in other.readers)
 
     def _join(self, group: Group, v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]] | None:
         """What the group would be with `v` in it, or None where they do not fit."""
@@ -312,28 +316,25 @@ class _Fuser:
 
     def _absorb(self) -> None:
         """Un-store a value that only one other kernel reads, where it is cheap to pull there."""
-        outputs = {v.id for v in self.graph.outputs}
         for group in reversed(self.groups):
             if group.kind != "map" or len(group.members) != 1:
                 continue
             v = group.members[0]
-            readers = self._readers(v)
-            if v.id in outputs or len(readers) != 1 or not pullable(v):
+            readers = self.readers_of[v.id]
+            if v.id in self.outputs or len(readers) != 1 or not pullable(v):
                 continue
-            reader = readers[0]
+            reader = self.groups[next(iter(readers))]
             cheap = self._pull_cost(v) <= 2 * RECOMPUTE_LIMIT
             if not cheap or reader.kind not in ("reduce", "rows") or v.type.shape != reader.space:
                 continue
             self.stored.discard(v.id)
             del self.group_of[v.id]
             group.members.clear()
+            for u in self.leaves_of[v.id]:
+                self.readers_of[u.id].discard(group.number)
+                self.readers_of[u.id].add(reader.number)
             for m in reader.members:
                 self.leaves_of[m.id] = self._leaves(m)
-
-    def _readers(self, v: Value) -> list[Group]:
-        return [
-            g for g in self.groups if any(v is u for m in g.members for u in self.leaves_of[m.id])
-        ]
 
     def _build(self) -> Graph:
         new: dict[int, Value] = {v.id: v for v in self.graph.inputs}
@@ -350,18 +351,24 @@ class _Fuser:
     def _sorted_groups(self) -> list[Group]:
         """Every group after those that it depends on, as near to the program's order as can be."""
         live = [g for g in self.groups if g.members]
-        alive = sum(1 << g.number for g in live)
-        done = 0
+        waiting: dict[int, int] = {}
+        readers: defaultdict[int, list[int]] = defaultdict(list)
+        for g in live:
+            read = {self.group_of[u.id].number for m in g.members for u in self.leaves_of[m.id]
+                    if u.id in self.group_of} - {g.number}  # fmt: skip
+            waiting[g.number] = len(read)
+            for number in read:
+                readers[number].append(g.number)
+        ready = [number for number, count in waiting.items() if not count]
         order: list[Group] = []
-        while len(order) < len(live):
-            for g in live:
-                ready = not (g.ancestors & alive & ~done)
-                if ready and not done >> g.number & 1:
-                    order.append(g)
-                    done |= 1 << g.number
-                    break
-            else:
-                raise AssertionError("fuse: groups depend on each other in a cycle")
+        while ready:
+            number = heapq.heappop(ready)
+            order.append(self.groups[number])
+            for reader in readers[number]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heapq.heappush(ready, reader)
+        assert len(order) == len(live), "fuse: groups depend on each other in a cycle"
         return order
 
     def _emit(self, group: Group, outputs: list[Value], new: dict[int, Value]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError
@@ -14,6 +14,8 @@ from lamina.tensor.namespace.manipulation import normal_axis, permute_dims
 from lamina.tensor.namespace.reductions import sum
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
 from lamina.tensor.tensor import Tensor
+
+_ROWS = string.ascii_letters.replace("y", "").replace("z", "")
 
 
 def _pair(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
@@ -44,10 +46,10 @@ def matmul(x: Any, y: Any, /) -> Tensor:
             "check the layer sizes, or transpose one operand",
         )
     if b.ndim == 1:
-        free = string.ascii_lowercase[: a.ndim - 1]
+        free = _ROWS[: a.ndim - 1]
         return emit(Contract(f"{free}z,z->{free}"), a, b)
     if b.ndim == 2:  # no batch on the right: every leading axis of x is a row axis
-        free = string.ascii_lowercase[: a.ndim - 1]
+        free = _ROWS[: a.ndim - 1]
         return emit(Contract(f"{free}z,zy->{free}y"), a, b)
     if a.ndim == 1:
         return emit(Contract("k,kj->j"), broadcast_to(a, (*b.shape[:-2], a.shape[0])), b)
@@ -112,7 +114,9 @@ def einsum(spec: str, *operands: Any) -> Tensor:
         left = i == len(given) - 1
         kept = output if left else "".join(c for c in _merged(names, inputs[i]) if c in needed)
         current, other = _pair("einsum", current, given[i])
-        current = emit(Contract(f"{names},{inputs[i]}->{kept}"), current, other)
+        current, names = _summed(current, names, needed.union(inputs[i]))
+        other, second = _summed(other, inputs[i], needed.union(names))
+        current = emit(Contract(f"{names},{second}->{kept}"), current, other)
         names = kept
     return _arranged(current, names, output)
 
@@ -121,11 +125,19 @@ def _merged(left: str, right: str) -> str:
     return left + "".join(c for c in right if c not in left)
 
 
-def _arranged(x: Tensor, names: str, output: str) -> Tensor:
-    gone = [i for i, c in enumerate(names) if c not in output]
+def _summed(x: Tensor, names: str, wanted: Container[str]) -> tuple[Tensor, str]:
+    """`x` without the axes that nobody wants, and the names of the others.
+
+    Summed first, they are not multiplied with every element of the other operand.
+    """
+    gone = [i for i, c in enumerate(names) if c not in wanted]
     if gone:
         x = sum(x, axis=gone, dtype=x.dtype)
-    left = [c for c in names if c in output]
+    return x, "".join(c for c in names if c in wanted)
+
+
+def _arranged(x: Tensor, names: str, output: str) -> Tensor:
+    x, left = _summed(x, names, output)
     return permute_dims(x, [left.index(c) for c in output])
 
 

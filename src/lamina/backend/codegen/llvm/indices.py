@@ -295,7 +295,7 @@ class Indices:
                 return self._decided(op, difference)
             if difference.lanes and self._agree(op, difference):
                 a, b = (Offset(v.constant, v.scalars) for v in (a, b))
-        if a.is_uniform and b.is_uniform or not near:
+        if not near or (a.is_uniform and b.is_uniform):
             return s.apply(op, [self.wide(a), self.wide(b)], "bool")
         if difference.vectors:
             return s.apply(op, [self.small(a), self.small(b)], "bool")

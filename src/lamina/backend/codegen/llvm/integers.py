@@ -10,7 +10,7 @@ _WORD = 32
 def magic(n: int, highest: int) -> tuple[int, int] | None:
     """(factor, shift) so that x // n is x * factor >> shift for all x in 0..highest.
 
-    The product fits into 32 bits; None where there is no such factor. With factor = 2^shift // n + 1
+    The product fits into 32 bits; None where there is no such factor. With factor 2^shift // n + 1
     the quotient is right as long as x * (factor * n - 2^shift) < 2^shift.
 
     Source: Granlund and Montgomery, "Division by invariant integers using multiplication" (1994).

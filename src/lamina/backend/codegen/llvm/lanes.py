@@ -253,9 +253,7 @@ class Lanes:
         text = ", ".join([a.typed for a in args] + list(extra))
         return Lane(self.emit(f"call {flags}{result} @{name}({text})"), dtype, width)
 
-    def _named(
-        self, base: str, *args: Lane, extra: tuple[str, ...] = (), flags: str = ""
-    ) -> Lane:
+    def _named(self, base: str, *args: Lane, extra: tuple[str, ...] = (), flags: str = "") -> Lane:
         x = args[0]
         scalar = {"float": "f32", "double": "f64"}
         kind = scalar.get(llvm_type(x.dtype), llvm_type(x.dtype))

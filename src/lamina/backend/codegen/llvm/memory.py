@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .indices import Indices
 from .integers import known_lanes
 from .lanes import Lane, Lanes, bits_of, llvm_type
-from .offsets import Offset, of_vector, plus
+from .offsets import Offset, of_vector
 from .spread import MOST_LOADS, MOST_LOADS_SMALL, Spread, cover, owners, spread
 from .widths import Machine
 from .writer import Writer, memory_type, pointer_lanes
@@ -71,9 +71,8 @@ class Memory:
             near: how far before and after each of these lanes memory is read anyway.
             zeros: whether the other lanes have to be zero.
         """
-        if mask is None or mask.width == 1:
-            if offset.is_uniform:
-                return self._scalar_load(buffer, offset, mask)
+        if offset.is_uniform and (mask is None or mask.width == 1):
+            return self._scalar_load(buffer, offset, mask)
         if mask is not None:
             mask = self.s.broadcast(mask, width)
             known = known_lanes(mask)
@@ -172,12 +171,13 @@ class Memory:
     def _spread_load(
         self, buffer: Buffer, offset: Offset, mask: Lane | None, near: tuple[int, int], zeros: bool
     ) -> Lane | None:
-        """Whole loads and shuffles, a register of lanes at a time; None where gathering is better."""
+        """Whole loads and shuffles, a register of lanes at a time; None where those are too
+        many."""
         width, live = len(offset.lanes), None
         if mask is not None:
             live = known_lanes(mask)
             if live is None:
-                return self._masked_spread(buffer, offset, mask)
+                return self._masked_load(buffer, offset, mask)
         live = live or [True] * width
         there = [n for n, exists in zip(offset.lanes, live) if exists]
         window = min(there) + near[0], max(there) + near[1]
@@ -216,7 +216,7 @@ class Memory:
             return self.s.broadcast(loads[0], len(plan.places))
         return self.s.pick(loads, plan.places)
 
-    def _masked_spread(self, buffer: Buffer, offset: Offset, mask: Lane) -> Lane | None:
+    def _masked_load(self, buffer: Buffer, offset: Offset, mask: Lane) -> Lane | None:
         """The same under a mask that is not known: each element is read where its lane is there."""
         width = len(offset.lanes)
         size = self._native(buffer.dtype, width)
@@ -309,9 +309,7 @@ class Memory:
             f"{buffer.tag}"
         )
 
-    def _spread_store(
-        self, buffer: Buffer, offset: Offset, value: Lane, mask: Lane | None
-    ) -> bool:
+    def _spread_store(self, buffer: Buffer, offset: Offset, value: Lane, mask: Lane | None) -> bool:
         """Shuffles and whole stores, under masks where elements between are others' or nobody's.
 
         False, and nothing written, where scattering is better.
