@@ -53,6 +53,7 @@ Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_b
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
         first_argument_.push_back(argument_count_);
         argument_count_ += kernels_[i].arguments.size();
+        scratch_bytes_ = std::max(scratch_bytes_, kernels_[i].scratch_bytes);
         const auto& arguments = kernels_[i].arguments;
         const bool checks = std::any_of(arguments.begin(), arguments.end(), [](const auto& a) {
             return a.slot == Slot::status;

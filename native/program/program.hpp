@@ -75,7 +75,7 @@ class Program {
 
     // Runs every kernel; the addresses are in the order of the slots' indices. After a fault no
     // further kernel starts, and the status is that of the first kernel that reported one. Throws
-    // OutOfMemory.
+    // OutOfMemory before the first kernel starts, so that inputs given away are as they were.
     Status run(std::span<void* const> inputs, std::span<void* const> outputs,
                std::span<void* const> constants);
 
@@ -110,6 +110,7 @@ class Program {
     std::size_t status_count_ = 0;
     std::vector<std::vector<int>> successors_;
     std::size_t arena_bytes_;
+    std::size_t scratch_bytes_ = 0;  // the most that one of the kernels needs
 
     std::atomic<Mode> mode_{Mode::threads};
     std::atomic<bool> profiling_{false};

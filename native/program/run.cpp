@@ -14,8 +14,14 @@ namespace lamina {
 
 // What one run needs to itself.
 struct Program::Frame {
+    struct Chunk {
+        int kernel;
+        std::int64_t begin;
+        std::int64_t end;
+    };
+
     std::unique_ptr<Status[]> statuses;  // of the kernels that check something, in their order
-    std::atomic<bool> stopped{false};    // a kernel reported a fault or could not run
+    std::atomic<bool> stopped{false};    // a kernel reported a fault
     void* few_pointers[128];
     std::unique_ptr<void*[]> many_pointers;
     void** pointers = nullptr;  // every kernel's arguments, one after the other
@@ -26,7 +32,8 @@ struct Program::Frame {
     std::mutex spans_mutex;
     std::vector<Span> spans;  // when tracing
 
-    std::atomic<std::size_t> scratch_refused{0};  // bytes that a thread could not get
+    std::mutex left_mutex;
+    std::vector<Chunk> left;  // of threads that could get no scratch; the calling thread has some
 };
 
 namespace {
@@ -70,6 +77,7 @@ class ReadyQueue {
 Status Program::run(std::span<void* const> inputs, std::span<void* const> outputs,
                     std::span<void* const> constants) {
     const Memory arena = arena_bytes_ > 0 ? Memory(arena_bytes_) : Memory();
+    thread_scratch(scratch_bytes_);
     Frame frame;
     bind(frame, inputs, outputs, constants, arena.data());
     frame.profiling = profiling_.load(std::memory_order_relaxed);
@@ -89,8 +97,6 @@ Status Program::run(std::span<void* const> inputs, std::span<void* const> output
     }
 
     if (frame.profiling) record(frame);
-    const std::size_t refused = frame.scratch_refused.load(std::memory_order_relaxed);
-    if (refused > 0) throw OutOfMemory(refused, BlockPool::process().stats().in_use_bytes, 0);
     return first_fault(frame);
 }
 
@@ -106,7 +112,7 @@ Status Program::first_fault(const Frame& frame) const {
     return {};
 }
 
-// Whether no further kernel may start: this one, or one beside it, reported a fault or had no scratch.
+// Whether no further kernel may start: this one, or one beside it, reported a fault.
 bool Program::stops_after(Frame& frame, std::size_t kernel) const {
     const int number = status_of_[kernel];
     if (number >= 0 && frame.statuses[static_cast<std::size_t>(number)].values[0] != 0) {
@@ -164,6 +170,9 @@ void Program::run_in_order(Frame& frame, bool split) const {
         } else {
             call(frame, index, 0, kernel.extent);
         }
+        for (const Frame::Chunk& chunk : std::exchange(frame.left, {})) {
+            call(frame, chunk.kernel, chunk.begin, chunk.end);
+        }
         if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
         if (stops_after(frame, i)) return;
     }
@@ -183,6 +192,11 @@ void Program::run_as_graph(Frame& frame) const {
     }
 
     const auto take_part = [&](std::int64_t, std::int64_t) noexcept {
+        try {
+            thread_scratch(scratch_bytes_);
+        } catch (const OutOfMemory&) {
+            return;  // the calling thread has some
+        }
         int idle_rounds = 0;
         while (left.load(std::memory_order_acquire) > 0) {
             const int index = ready.pop();
@@ -210,6 +224,7 @@ void Program::run_as_graph(Frame& frame) const {
     };
     ThreadPool& pool = ThreadPool::process();
     pool.parallel_for(pool.size(), 1, take_part);
+    take_part(0, 1);  // where only other threads came to do it, and could not
 }
 
 void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end) const noexcept {
@@ -220,8 +235,8 @@ void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end
         try {
             scratch = thread_scratch(kernel.scratch_bytes);
         } catch (const OutOfMemory&) {
-            frame.scratch_refused.store(kernel.scratch_bytes, std::memory_order_relaxed);
-            frame.stopped.store(true, std::memory_order_release);
+            const std::lock_guard lock(frame.left_mutex);
+            frame.left.push_back({index, begin, end});
             return;
         }
     }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "check.hpp"
+#include "memory/block_pool.hpp"
 #include "program/program.hpp"
 #include "threads/thread_pool.hpp"
 
@@ -114,6 +115,30 @@ TEST(profiles_count_runs) {
     program.profile(false, false);
     check_diamond(program);
     CHECK(program.tallies()[0].calls == 2);
+}
+
+TEST(threads_without_scratch_leave_their_work_to_the_caller) {
+    lamina::ThreadPool::process().resize(4);  // new workers, which have no scratch yet
+    auto& pool = lamina::BlockPool::process();
+    Program program = diamond();
+    for (const Mode mode : {Mode::threads, Mode::graph}) {
+        program.set_mode(mode);
+        check_diamond(program);  // the caller has its scratch from here on
+        lamina::ThreadPool::process().resize(4);
+        const lamina::Memory arena(program.arena_bytes());
+        pool.set_limit(pool.stats().in_use_bytes + 100);
+        bool refused = false;
+        try {
+            check_diamond(program);
+        } catch (const lamina::OutOfMemory&) {
+            refused = true;  // there is no room for the arena
+        }
+        CHECK(refused);
+        pool.set_limit(pool.stats().in_use_bytes + lamina::size_class(program.arena_bytes()) + 100);
+        for (int i = 0; i < 50; ++i) check_diamond(program);
+        pool.set_limit(0);
+    }
+    lamina::ThreadPool::process().resize(3);
 }
 
 TEST(a_kernel_reports_a_fault) {

@@ -38,7 +38,6 @@ class LaminaError(Exception):
             lines.append(f"  at {self.span.describe()}")
         super().__init__("\n".join(lines))
 
-
     def __reduce__(self) -> tuple:
         """As it is, its line included: a worker process hands it to its parent."""
         return _as_it_was, (type(self), str(self), self.__dict__)

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-from typing_extensions import Buffer as _Bytes
-
 class OutOfMemory(MemoryError):
     requested_bytes: int
     in_use_bytes: int
@@ -17,7 +15,7 @@ class KernelFault(RuntimeError):
 class Buffer:
     def __init__(self, nbytes: int) -> None: ...
     @staticmethod
-    def wrap(source: _Bytes) -> Buffer: ...
+    def wrap(source: Any) -> Buffer: ...
     @property
     def address(self) -> int: ...
     @property

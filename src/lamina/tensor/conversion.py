@@ -67,7 +67,7 @@ def asarray(
         return full_of(obj, wanted or scalar_dtype(obj), ())
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         return cast(_stacked(obj), wanted or _stacked(obj).dtype)
-    array = np.from_dlpack(obj) if _only_dlpack(obj) else _read(obj)
+    array = np.from_dlpack(obj) if _only_dlpack(obj) else _read(obj)  # type: ignore[arg-type]
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DTypeError(
             f"asarray: no element type for {array.dtype}", [f"given: {type(obj).__name__}"]

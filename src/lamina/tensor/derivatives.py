@@ -121,8 +121,9 @@ class _Variables:
                 return found[self._of_number[path]]
             if is_leaf(obj):
                 at = self._of_tensor.get((path[0], id(obj)))
-                trained = at is not None and _is_trainable(node, path[depth:])
-                return found[at] if trained else None
+                if at is None or not _is_trainable(node, path[depth:]):
+                    return None
+                return found[at]
             return obj if node is not None else None
         place = self.substitutions[path[0]].place_of(obj)
         before = held if place is None else place.before

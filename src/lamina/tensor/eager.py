@@ -295,7 +295,8 @@ class _Programs:
     general: execution.Program | None = None
 
 
-_programs: dict[Any, _Programs] = {}
+STRUCTURES_KEPT = 512
+_programs: dict[Any, _Programs] = {}  # the oldest first
 
 
 def clear_programs() -> None:
@@ -304,7 +305,7 @@ def clear_programs() -> None:
 
 
 def program_count() -> int:
-    """How many eager programs have been compiled."""
+    """How many eager programs are kept."""
     return sum(len(p.special) + (p.general is not None) for p in _programs.values())
 
 
@@ -312,6 +313,8 @@ def _run(cone: _Cone) -> list[Any]:
     found = _programs.get(cone.key)
     if found is None:
         found = _programs[cone.key] = _Programs()
+        if len(_programs) > STRUCTURES_KEPT:
+            _programs.pop(next(iter(_programs)), None)
     buffers = [v.data.buffer for v in cone.leaves]
     constants = tuple(cone.constants)
     program = found.special.get(constants)

@@ -120,7 +120,7 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
             if type(y) is Tensor and x.type is y.type and not (x.weak or y.weak):
                 return operands
             if _takes(x, y):
-                return x, constant_like(y, x.type)
+                return x, constant_like(y, x.type)  # type: ignore[arg-type]
         elif type(y) is Tensor and _takes(y, x):
             return constant_like(x, y.type), y
     given = tuple([x if is_number(x) or isinstance(x, Tensor) else asarray(x) for x in operands])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -39,6 +39,10 @@ class Tensor(Expression):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise UsageError("Tensor: not made by its class", (), "lm.asarray(data) makes one")
+
+    if TYPE_CHECKING:  # attached by methods.py
+
+        def __getitem__(self, key: Any) -> Tensor: ...
 
     def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Tensor:
         values = tuple([x._value if type(x) is Tensor else x for x in operands])

@@ -10,6 +10,7 @@ from typing import Any
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile.faults import culprit, line_of
+from lamina.backend.compile.history import History
 from lamina.backend.compile.lower import Lowered, Slot, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
@@ -200,7 +201,7 @@ def _program(
     lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], constants: Sequence[Buffer]
 ) -> Program:
     launches: list[Launch] = []
-    history = _History(plan)
+    history = History(plan)
     it = iter(kernels)
     for step in lowered.steps:
         for task in step.tasks:
@@ -228,60 +229,6 @@ def _program(
     )
 
 
-Place = tuple[str, int]  # the arena, an output, or an input that an output may overwrite
-Access = tuple[int, int, int, bool]  # begin, end, launch, whether it writes
-
-
 def _argument(slot: Slot) -> Argument:
     value = slot.offset if slot.kind == "arena" else slot.number
     return Argument(_WHERE[slot.kind], value)
-
-
-class _History:
-    """Which launches must come first: by data, by reuse of memory, and checks before writes.
-
-    What a later write covers is forgotten: who comes after that write comes after all before it.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-        self.written_inputs = set(plan.donors.values())
-        self.past: dict[Place, list[Access]] = {}
-        self.checks: list[int] = []  # launches that may report a fault
-
-    def depend(
-        self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], checks: bool
-    ) -> tuple[int, ...]:
-        found: set[int] = set()
-        if any(slot.kind == "output" and slot.number in self.plan.donors for slot in writes):
-            found.update(self.checks)  # a fault must find the inputs as they were
-        if checks:
-            self.checks.append(launch)
-        mine: list[tuple[Place, Access]] = []
-        for slots, writing in ((reads, False), (writes, True)):
-            for place, begin, end in filter(None, map(self._range, slots)):
-                mine.append((place, (begin, end, launch, writing)))
-                kept: list[Access] = []
-                for access in self.past.get(place, ()):
-                    b, e, other, wrote = access
-                    if b < end and begin < e and (writing or wrote):
-                        found.add(other)
-                    if not (writing and begin <= b and e <= end):
-                        kept.append(access)
-                self.past[place] = kept
-        for place, access in mine:
-            self.past[place].append(access)
-        return tuple(sorted(found))
-
-    def _range(self, slot: Slot) -> tuple[Place, int, int] | None:
-        """The memory that a slot lies in, and the stretch of it; None for what nobody writes."""
-        if slot.kind == "arena" and slot.size_bytes:
-            return ("arena", 0), slot.offset, slot.offset + slot.size_bytes
-        number = slot.number
-        if slot.kind == "output":
-            number = self.plan.donors.get(slot.number, -1)
-            if number < 0:
-                return ("output", slot.number), 0, 1
-        elif slot.kind != "input" or number not in self.written_inputs:
-            return None
-        return ("input", number), 0, 1

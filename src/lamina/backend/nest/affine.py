@@ -123,7 +123,7 @@ class Affine:
     def exact_range(self, form: Form) -> Range | None:
         """Bounds of a sum that cannot wrap; None where it might."""
         low, high = self.integer_range(form)
-        return (low, high) if _LOWEST <= low and high <= _HIGHEST else None
+        return (low, high) if low >= _LOWEST and high <= _HIGHEST else None
 
     def integer_range(self, form: Form) -> Range:
         """Bounds of a sum as integers, wide ones included."""
@@ -215,6 +215,10 @@ def times(a: Form, factor: int) -> Form:
         return a
     terms = {atom: product for atom, c in a.terms.items() if (product := wrap(c * factor))}
     return Form(wrap(a.constant * factor), terms)
+
+
+def _first_positive(terms: list[tuple[Expr, int]]) -> int | None:
+    return next((i for i, term in enumerate(terms) if term[1] > 0), None)
 
 
 def wrap(value: int) -> int:
@@ -331,7 +335,7 @@ class Indices:
         ordered = list(terms.items())
         if len(ordered) > 1:
             ordered.sort(key=self._place)
-        first = next((i for i, term in enumerate(ordered) if term[1] > 0), None)
+        first = 0 if ordered[0][1] > 0 else _first_positive(ordered)
         if first is not None:
             total = self._scaled(*ordered.pop(first))
         elif constant > 0:
@@ -365,7 +369,7 @@ class Indices:
             if not (isinstance(atom, Apply) and atom.op == "remainder"):
                 continue
             x, n = atom.args
-            if not isinstance(n, Const) or n.value <= 0:
+            if not (isinstance(n, Const) and n.value > 0 and c * n.value in form.terms.values()):
                 continue
             constant, quotient = self.affine.form(self._divide("floor_divide", x, n))
             if constant or len(quotient) != 1:
@@ -462,4 +466,4 @@ class Indices:
         return form
 
     def _exact_parts(self, *forms: Form) -> bool:
-        return all([self.affine.exact_range(form) is not None for form in forms])
+        return all(self.affine.exact_range(form) is not None for form in forms)

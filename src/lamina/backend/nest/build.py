@@ -79,6 +79,7 @@ class Builder:
         self._indices = Indices(self.affine, self._make_index, self._const_index, self._serial)
         self._applied: dict[tuple, Expr] = {}
         self._nodes: dict[tuple, Expr] = {}
+        self._integers: dict[int, Expr] = {}
         self._order: dict[Expr, int] = {}
         self._loads: dict[str, dict[tuple, Load]] = {}
         self._names: set[str] = set()
@@ -133,7 +134,7 @@ class Builder:
             return x
         if dtype is None:
             dtype = "bool" if isinstance(x, bool) else "i64" if isinstance(x, int) else "f32"
-        return self.constant(x, dtype)
+        return self._const_index(int(x)) if dtype == "i64" else self.constant(x, dtype)
 
     def lift_all(self, xs: Sequence[Operand]) -> tuple[Expr, ...]:
         """Operands of one operation: Python numbers take the dtype of the expressions."""
@@ -240,7 +241,10 @@ class Builder:
         return self._make(op, args, "i64")
 
     def _const_index(self, value: int) -> Expr:
-        return self.constant(value, "i64")
+        found = self._integers.get(value)
+        if found is None:
+            found = self._integers[value] = self.constant(value, "i64")
+        return found
 
     def _remember(self, key: tuple, node: Expr) -> Expr:
         self._nodes[key] = node

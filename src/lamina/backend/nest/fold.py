@@ -47,6 +47,8 @@ def fold(op: str, args: tuple[Expr, ...], dtype: str) -> Expr | bool | int | flo
     if op in ("cast", "bitcast"):
         return _fold_cast(op, args[0], dtype)
     first = args[0]
+    if first.dtype == "i64" and len(args) == 2:
+        return _fold_indices(op, first, args[1], dtype)
     if op in _INVOLUTIONS and isinstance(first, Apply) and first.op == op:
         return first.args[0]
     if op in _IDEMPOTENT and first is args[1]:
@@ -58,6 +60,17 @@ def fold(op: str, args: tuple[Expr, ...], dtype: str) -> Expr | bool | int | flo
     if len(args) != 2:
         return None
     return _fold_bool(op, *args) if first.dtype == "bool" else _fold_neutral(op, *args)
+
+
+def _fold_indices(op: str, x: Expr, y: Expr, dtype: str) -> Expr | int | bool | None:
+    """What most calls ask for: two operands that are i64."""
+    if isinstance(y, Const):
+        if isinstance(x, Const):
+            return _fold_integers(op, [x.value, y.value], "i64", dtype)
+        return _fold_neutral(op, x, y)
+    if isinstance(x, Const):
+        return _fold_neutral(op, x, y)
+    return x if x is y and op in _IDEMPOTENT else None
 
 
 def _fold_integers(op: str, values: list[Any], source: str, dtype: str) -> int | bool | None:

@@ -50,6 +50,7 @@ INFIX = {
 COMPARISONS = frozenset({"equal", "not_equal", "less", "less_equal"})
 DEFAULT_DTYPES = frozenset({"i64", "f32", "bool"})
 
+_LEAVES = (Const, Var)
 _TIGHTEST = 9
 _DEEPEST = 16  # expressions nested deeper than this are cut into parts
 _SMALL = 3  # index expressions of so many operations are repeated rather than named
@@ -57,12 +58,12 @@ _SMALL = 3  # index expressions of so many operations are repeated rather than n
 
 def to_text(nest: Nest) -> str:
     """The text form, which parses back to the same text."""
-    return _Printer(rename=False).nest(nest)
+    return _Printer().nest(nest)
 
 
 def key(nest: Nest) -> str:
-    """A text that is equal for nests that differ in names only."""
-    return _Printer(rename=True).nest(nest)
+    """A text that is equal for nests that differ in names only, and not meant to be read."""
+    return _Key().nest(nest)
 
 
 def inferred_dtype(op: str, args: tuple[Expr, ...]) -> str:
@@ -98,7 +99,7 @@ def describe(stmt: Stmt, dtypes: Mapping[str, str] | None = None) -> str:
     """The first line of a statement, for messages; `dtypes` are those of the names in scope."""
     if isinstance(stmt, For | If):
         stmt = replace(stmt, body=())
-    printer = _Printer(rename=False)
+    printer = _Printer()
     printer.scope = {name: (name, dtype) for name, dtype in (dtypes or {}).items()}
     printer.statements((stmt,))
     line = next(line for line in printer.lines if not line.lstrip().startswith("$"))
@@ -176,7 +177,7 @@ class _Sharing:
 
     def size(self, e: Expr) -> int:
         """How many operations a pure index expression has; more than _SMALL for all others."""
-        if isinstance(e, Const | Var):
+        if isinstance(e, _LEAVES):
             return 0
         if isinstance(e, Load) or e.dtype != "i64":
             return _SMALL + 1
@@ -192,11 +193,9 @@ class _Sharing:
 
 
 class _Printer:
-    def __init__(self, rename: bool):
-        self.rename = rename
+    def __init__(self) -> None:
         self.lines: list[str] = []
         self.depth = 0
-        self.numbers = count()
         self.scope: dict[str, tuple[str, str]] = {}  # name -> name as shown, dtype
         self.declared: list[tuple[str, tuple[str, str] | None]] = []
         self.parts = count()
@@ -209,9 +208,8 @@ class _Printer:
             alias = " ".join(["", *map(self.shown, p.may_alias.split())])
             alias = f" alias{alias}" if p.may_alias else ""
             params.append(f"{shown}: {p.dtype}[{p.size}] {p.role}{alias}")
-        name = "kernel" if self.rename else nest.name
         checks = " checks" if nest.checks else ""
-        self.line(f"kernel {name}({', '.join(params)}){checks} {{")
+        self.line(f"kernel {nest.name}({', '.join(params)}){checks} {{")
         self.statements(nest.body)
         self.line("}")
         return "\n".join(self.lines) + "\n"
@@ -228,10 +226,9 @@ class _Printer:
     # -------------------------------------------------------------- names
 
     def declare(self, name: str, dtype: str) -> str:
-        shown = f"n{next(self.numbers)}" if self.rename else name
         self.declared.append((name, self.scope.get(name)))
-        self.scope[name] = (shown, dtype)
-        return shown
+        self.scope[name] = (name, dtype)
+        return name
 
     def shown(self, name: str) -> str:
         return self.scope[name][0] if name in self.scope else name
@@ -363,3 +360,112 @@ def number(e: Const) -> str:
         value = float(e.value)
         text = "nan" if math.isnan(value) else repr(value)
     return text if e.dtype in DEFAULT_DTYPES else f"{text}:{e.dtype}"
+
+
+class _Key:
+    """Writes a nest with numbers for names and nodes.
+
+    A node has its number in the body where it is first used and in those inside; index expressions
+    that read no memory have one number for each form they take.
+    """
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.names: dict[str, str] = {}
+        self.seen: dict[Expr, str] = {}
+        self.forms: dict[str, str] = {}
+        self.added: list[Expr] = []
+        self.numbers = count()
+
+    def nest(self, nest: Nest) -> str:
+        for p in nest.params:
+            self.parts.append(f"{self.declare(p.name)}:{p.dtype}[{p.size}] {p.role}")
+        for p in nest.params:
+            self.parts.append(" ".join([self.shown(name) for name in p.may_alias.split()]))
+        self.parts.append(f"checks {nest.checks}")
+        self.body(nest.body)
+        return "\n".join(self.parts)
+
+    def declare(self, name: str) -> str:
+        found = self.names[name] = f"n{next(self.numbers)}"
+        return found
+
+    def body(self, stmts: tuple[Stmt, ...]) -> None:
+        level, forms = len(self.added), self.forms
+        self.forms = dict(forms)
+        for stmt in stmts:
+            self.stmt(stmt, ",".join([self.expr(e) for e in expressions(stmt)]))
+        for node in self.added[level:]:
+            del self.seen[node]
+        del self.added[level:]
+        self.forms = forms
+        self.parts.append("}")
+
+    def stmt(self, s: Stmt, texts: str) -> None:
+        match s:
+            case For():
+                head = f"{s.kind} {s.step} {s.copies} {self.declare(s.var)}"
+            case Let():
+                head = f"let {self.declare(s.name)}"
+            case Store():
+                head = f"store {self.shown(s.buffer)} {s.streaming} {s.mask is None}"
+            case Accumulator():
+                head = f"acc {self.declare(s.name)} {s.dtype} {s.op}"
+            case Accumulate():
+                head = f"{self.shown(s.name)} <- {s.mask is None}"
+            case Alloc():
+                head = f"alloc {self.declare(s.name)} {s.dtype} {s.size} {s.space}"
+            case If():
+                head = "if"
+            case Fault():
+                head = f"fault {s.code}"
+            case _:
+                raise TypeError(f"no statement: {s!r}")
+        self.parts.append(f"{head} {texts}")
+        if isinstance(s, For | If):
+            self.body(s.body)
+
+    def shown(self, name: str) -> str:
+        return self.names.get(name, name)
+
+    def expr(self, root: Expr) -> str:
+        """The number of a node, or the text of a leaf; what is new is written, operands first."""
+        if isinstance(root, _LEAVES):
+            return self.leaf(root)
+        seen = self.seen
+        waiting = [root]
+        while waiting:
+            e = waiting[-1]
+            if e not in seen:
+                inner = operands(e)
+                missing = [x for x in inner if x not in seen and not isinstance(x, _LEAVES)]
+                if missing:
+                    waiting.extend(reversed(missing))
+                    continue
+                self.write(e, inner)
+            waiting.pop()
+        return seen[root]
+
+    def write(self, e: Expr, inner: tuple[Expr, ...]) -> None:
+        texts = [self.seen.get(x) or self.leaf(x) for x in inner]
+        if isinstance(e, Load):
+            head = f"{self.shown(e.buffer)}[{e.dtype}"
+        else:
+            assert isinstance(e, Apply)
+            head = f"{e.op}<{e.dtype}"
+        form = f"{head} {','.join(texts)}"
+        index = head.endswith("<i64") and "%" not in form
+        found = self.forms.get(form) if index else None
+        if found is None:
+            found = f"{'$' if index else '%'}{next(self.numbers)}"
+            self.parts.append(f"{found} {form}")
+            if index:
+                self.forms[form] = found
+        self.seen[e] = found
+        self.added.append(e)
+
+    def leaf(self, e: Expr) -> str:
+        if isinstance(e, Var):
+            return f"{self.shown(e.name)}:{e.dtype}"
+        assert isinstance(e, Const)
+        return number(e)

@@ -15,7 +15,6 @@ from lamina.backend.nest.nodes import (
     Param,
     Stmt,
     Store,
-    const,
 )
 from lamina.backend.schedule.pull import Element, Index, Pull
 from lamina.graph.ir import Graph, Value, topological
@@ -114,7 +113,7 @@ def at_loops(e: Expr) -> Element:
 
 def faults(s: Builder) -> list[Stmt]:
     """The checks that pulling asked for since the last call."""
-    found = [Fault(f.condition, f.code, f.value, f.limit) for f in s.faults]
+    found: list[Stmt] = [Fault(f.condition, f.code, f.value, f.limit) for f in s.faults]
     s.faults.clear()
     return found
 
@@ -130,14 +129,3 @@ def stores(s: Builder, pull: Pull, outs: Sequence[tuple[int, Value]], index: Ind
             lets.append(let)
         writes.append(Store(f"out{number}", s.linearize(index, v.type.shape), value))
     return [*faults(s), *lets, *writes]
-
-
-def nest_loops(
-    s: Builder, shape: Sequence[int], body: Callable[[Index], list[Stmt]], kinds: Sequence[str]
-) -> list[Stmt]:
-    """Loops over `shape`, outermost first, of the given kinds, around `body(index)`."""
-    variables = [s.loop("ijklmn"[k % 6], n) for k, n in enumerate(shape)]
-    statements = body(tuple(variables))
-    for v, n, kind in reversed(list(zip(variables, shape, kinds, strict=True))):
-        statements = [For(v.name, const(0), const(n), tuple(statements), kind)]
-    return statements

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from lamina.base.dtypes import DType
 from lamina.base.dtypes import dtype as find_dtype
@@ -57,12 +56,12 @@ class Target:
         """How many elements fill a vector register."""
         return self.vector_bytes // find_dtype(dtype).size_bytes
 
-    @cached_property
+    @property
     def llvm_features(self) -> str:
         """The features as LLVM takes them: "+avx2,+fma"."""
         return ",".join(f"+{feature}" for feature in sorted(self.features))
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Equal for targets that get the same kernels; part of every cache key."""
         caches = self.caches

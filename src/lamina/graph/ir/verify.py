@@ -81,9 +81,9 @@ class _Check:
             stack.extend(v.operands)
 
     def node(self, v: Value) -> None:
-        op: Any = v.op
-        if op is None:
+        if v.op is None:
             self.fail("a placeholder is used that is not an input", v)
+        op: Any = v.op
         if not isinstance(v.type, TensorType | TupleType):
             self.fail("a node has no type", v)
         try:

@@ -70,4 +70,5 @@ def _permuted_result(op: Permute, product: Value) -> Value | None:
         return None
     start = len(out) - len(op.order)
     permuted = out[:start] + "".join(out[axis] for axis in op.order)
-    return contract(*product.operands, f"{left},{right}->{permuted}")
+    x, y = product.operands
+    return contract(x, y, f"{left},{right}->{permuted}")

@@ -244,7 +244,7 @@ def one_hot(indices: Any, classes: int, *, dtype: Any = None) -> Tensor:
     if places.dtype.is_integer and places.dtype.bits < 32:  # classes beyond its range would wrap
         places = cast(places, dtypes.int32)
     counted = asarray(np.arange(classes, dtype=places.dtype.numpy))
-    same = counted == reshape(places, (*places.shape, 1))
+    same: Any = counted == reshape(places, (*places.shape, 1))
     return cast(same, dtypes.float32 if dtype is None else dtypes.dtype(dtype))
 
 

@@ -23,6 +23,7 @@ from .lanes import Lane, Lanes
 from .memory import Buffer, Memory
 from .offsets import UNBOUNDED, Offset, of_scalar, of_vector, times
 
+_LEAVES = (Const, Var)
 _SUMS = {"add": 1, "subtract": -1}
 _EXTREMA = ("minimum", "maximum")
 _DIVISIONS = ("floor_divide", "remainder")
@@ -133,7 +134,7 @@ class Expressions:
         stack: list[tuple[Expr, bool]] = [(e, False)]
         while stack:
             node, leaving = stack.pop()
-            if isinstance(node, Const | Var) or id(node) in known or id(node) in offsets:
+            if isinstance(node, _LEAVES) or id(node) in known or id(node) in offsets:
                 continue
             if isinstance(node, Load):
                 known[id(node)] = self._load(node)

@@ -13,8 +13,7 @@ import importlib
 import pkgutil
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import ml_dtypes
 import numpy as np
@@ -39,8 +38,7 @@ class Features(Protocol):
     def has(self, feature: str) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Lane:
+class Lane(NamedTuple):
     """A value in registers: an LLVM operand, its dtype, and how many lanes it spans."""
 
     name: str
@@ -55,7 +53,7 @@ class Lane:
     @property
     def typed(self) -> str:
         """The operand as an argument: `float %t3`."""
-        return f"{self.type} {self.name}"
+        return f"{llvm_type(self.dtype, self.width)} {self.name}"
 
     @property
     def is_float(self) -> bool:
@@ -70,22 +68,26 @@ class Lane:
         return not self.name.startswith(("%", "@"))
 
 
+@functools.cache
 def llvm_type(dtype: str, width: int = 1) -> str:
     """`("f32", 16) -> "<16 x float>"`; width 1 is the scalar type."""
     scalar = _LLVM_TYPE.get(dtype) or "i" + dtype[1:]
     return scalar if width == 1 else f"<{width} x {scalar}>"
 
 
+@functools.cache
 def bits_of(dtype: str) -> int:
     """Bits of one element in registers: 1 for bool, 16 for bf16."""
     return 1 if dtype == "bool" else int(dtype.lstrip("buif"))
 
 
-def literal(value: object, dtype: str) -> str:
+def literal(value: Any, dtype: str) -> str:
     """The exact LLVM spelling of a scalar; floats as bit patterns, inf, nan and -0.0 included."""
     if dtype == "bool":
         return "true" if value else "false"
     if dtype in INTEGERS:
+        if type(value) is int and 0 <= value < 128:
+            return str(value)
         bits = bits_of(dtype)
         value = int(value) & (1 << bits) - 1
         return str(value - (1 << bits) if value >> bits - 1 else value)
@@ -231,9 +233,10 @@ class Lanes:
         half = len(vectors) // 2 + len(vectors) % 2
         low = [(n, i) if n < half else (0, -1) for n, i in places]
         high = [(n - half, i) if n >= half else (0, -1) for n, i in places]
-        parts = [self.pick(vectors[:half], low), self.pick(vectors[half:], high)]
+        first, second = self.pick(vectors[:half], low), self.pick(vectors[half:], high)
         width = len(places)
-        return self.mix(*parts, [i if places[i][0] < half else i + width for i in range(width)])
+        order = [i if places[i][0] < half else i + width for i in range(width)]
+        return self.mix(first, second, order)
 
     def join(self, parts: Sequence[Lane]) -> Lane:
         """Vectors of one size, a power of two of them, one after the other."""

@@ -244,8 +244,9 @@ class Memory:
     def _of_owners(self, mask: Lane | None, width: int, owner: Sequence[int]) -> Lane:
         """For each element the mask of the lane it belongs to, false where it is nobody's."""
         known = [True] * width if mask is None else known_lanes(mask)
-        if mask is None or known is not None:
-            return self.s.mask([lane >= 0 and known[lane] for lane in owner])
+        if known is not None or mask is None:
+            lanes = known or [True] * width
+            return self.s.mask([lane >= 0 and lanes[lane] for lane in owner])
         nobody = self.s.constant(False, "bool", width)
         return self.s.mix(mask, nobody, [width if lane < 0 else lane for lane in owner])
 

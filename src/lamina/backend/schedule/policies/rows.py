@@ -249,7 +249,7 @@ class _Rows:
             pull.bind(r, at_loops(value))
         done = {self.level[r.id] for r in reductions}
         for v in self.body.nodes:
-            of_rows = v.type.shape == self.kept and v.op is not None and v.op.lane is not None
+            of_rows = v.type.shape == self.kept and v.op.lane is not None
             if of_rows and v.op.cost > 1 and self.level[v.id] in done and self.inner:
                 let, value = s.let("r", pull.element(v, row))
                 statements.append(let)
