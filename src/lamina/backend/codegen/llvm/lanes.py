@@ -13,7 +13,7 @@ import importlib
 import pkgutil
 import struct
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import ml_dtypes
 import numpy as np
