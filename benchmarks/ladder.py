@@ -86,7 +86,11 @@ def _tiled(n: int, dtype: str, target: Target, plan: Plan | None) -> Task:
     graph = trace(lambda x, y: contract(x, y, "ik,kj->ij"), square, square)
     value = contraction_of(graph)
     assert value is not None
-    return Tiled(Work(graph, Axes(value), target), plan).task()
+    if plan is None:
+        model = Tiled(Work(graph, Axes(value), target))
+        plan = Plan(model.tiles, model.grid, model.stage_rows, model.stage_columns)
+    (task,) = Tiled(Work(graph, Axes(value), target), plan).schedule().tasks
+    return task
 
 
 def _one_task(n: int, tiles: Tiles) -> Grid:
@@ -113,7 +117,7 @@ def packed(n: int, dtype: str, target: Target) -> Task:
 
 
 def parallel(n: int, dtype: str, target: Target) -> Task:
-    """The compiler's own schedule: tasks for all cores, packing only where it pays."""
+    """The compiler's own tiles and grid: tasks for all cores, packing only where it pays."""
     return _tiled(n, dtype, target, None)
 
 

@@ -136,3 +136,13 @@ def test_what_is_no_look(transform: str, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_grad_may_look() -> None:
     assert lm.grad(lambda x: x.sum() if x.sum() > 0 else -x.sum())(-X).tolist() == [[-1.0] * 3] * 2
+
+
+def test_a_look_from_numpy_is_the_users_line() -> None:
+    f = lm.jit(lambda x: np.testing.assert_allclose(x, 1))
+    with pytest.raises(lm.TraceError) as error:
+        f(X)
+    assert whole(error).splitlines()[-1] == (
+        "  at test_a_look_from_numpy_is_the_users_line.<locals>.<lambda>: "
+        "f = lm.jit(lambda x: np.testing.assert_allclose(x, 1))"
+    )

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType
 
+import numpy as np
+
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
+_NO_USERS = (_PACKAGE, str(Path(np.__file__).resolve().parent) + os.sep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +50,14 @@ _interned: dict[tuple[object, int], Span] = {}
 
 
 def here() -> Span | None:
-    """The innermost line on the stack outside Lamina, or the span set by `at`."""
+    """The innermost line on the stack outside Lamina and NumPy, or the span set by `at`."""
     stack = _current.stack
     if stack:
         return stack[-1]
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_PACKAGE) and not code.co_filename.startswith("<"):
+        if not code.co_filename.startswith(_NO_USERS) and not code.co_filename.startswith("<"):
             key = (code, frame.f_lineno)
             span = _interned.get(key)
             if span is None:

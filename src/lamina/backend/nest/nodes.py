@@ -178,9 +178,9 @@ class Fault(Stmt):
 class Param:
     """A buffer argument: `role` is "in", "out" or "inout"; `size` counts elements.
 
-    Distinct parameters do not overlap, except that an out may be the same memory as an in of
-    `may_alias` (in-place update: each element is read before it is written, in the same
-    iteration)."""
+    Distinct parameters do not overlap, except that an out may be the same memory as one of the ins
+    that `may_alias` names, with spaces between them (in-place update: each element is read before
+    it is written, in the same iteration)."""
 
     name: str
     dtype: str

@@ -12,8 +12,9 @@
 
 Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILITIES BE-4):
 
-1. *Stored or pulled.* Contractions, reductions, scatters and outputs are stored. Any other value is
-   recomputed where it is read (pulled), unless that costs more than reading it back.
+1. *Stored or pulled.* Contractions, reductions, scatters, concatenations of many parts and outputs
+   are stored. Any other value is recomputed where it is read (pulled), unless that costs more than
+   reading it back.
 2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
    Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
 3. *Order.* A group must not need, from outside, anything that depends on the group.
@@ -29,13 +30,25 @@ from dataclasses import dataclass, field
 
 from lamina.graph.ir import Graph, Value, apply, emit, inline, placeholder
 from lamina.graph.ir.types import Shape
-from lamina.graph.ops import Contract, Expand, Fusion, Item, Reduction, ScatterAdd, splat_value
+from lamina.graph.ops import (
+    Concatenate,
+    Contract,
+    Expand,
+    Fusion,
+    Item,
+    Reduction,
+    ScatterAdd,
+    splat_value,
+)
 from lamina.graph.passes.pass_ import graph_pass
 
 RECOMPUTE_LIMIT = 6  # flops a value may cost and still be recomputed by several readers
 REPLICATE_LIMIT = 3  # likewise where one reader reads each element many times
 CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs its operands
 GROUP_LIMIT = 160  # operations on the way to an element; longer chains gain nothing more
+PARTS_LIMIT = 8  # parts of a concatenation that a reader may choose from for each element
+
+ALONE = ("scatter", "join")  # groups of these kinds have one member
 
 
 @dataclass
@@ -43,7 +56,7 @@ class Group:
     """A kernel in the making.
 
     Attributes:
-        kind: "map", "rows", "reduce", "contract" or "scatter".
+        kind: "map", "rows", "reduce", "contract", "scatter" or "join".
         space: the shape that its loops run over.
         kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
         axes: the reduced axes (negative), for rows and reduce.
@@ -118,7 +131,7 @@ class _Fuser:
                 self.cone_cost[v.id] = 0  # lies in memory already
                 continue
             cost = self._pull_cost(v)
-            must = v.id in self.outputs or not pullable(v)
+            must = v.id in self.outputs or not pullable(v) or _has_many_parts(v)
             if must or (cost > 0 and self._better_stored(v, cost)):
                 self.stored.add(v.id)
                 cost = 0
@@ -211,7 +224,7 @@ class _Fuser:
             if u.type.rank > 0 and u.type.size >= large:
                 found |= self.readers_of[u.id]
         siblings = [self.groups[n] for n in sorted(found, reverse=True)]
-        return [g for g in siblings if g.kind not in ("contract", "scatter")]
+        return [g for g in siblings if g.kind not in ("contract", *ALONE)]
 
     def _ordered(self, group: Group, leaves: Iterable[Value]) -> bool:
         """Whether nothing that `v` reads from elsewhere depends on `group`."""
@@ -246,7 +259,7 @@ class _Fuser:
         kind, space, kept, axes = _shape_of(v)
         if group.size + self._length(v) > GROUP_LIMIT or 0 in space or 0 in group.space:
             return None
-        if kind in ("contract", "scatter") or group.kind == "scatter":
+        if kind in ("contract", *ALONE) or group.kind in ALONE:
             return None
         if kind == "map":
             if group.kind == "map" and space != group.space:
@@ -433,7 +446,13 @@ def _is_literal(v: Value) -> bool:
 
 def _is_cheap_view(v: Value) -> bool:
     """A value that is another one seen at other indices, like a permutation or a window."""
-    return v.op.view is not None and v.op.lane is None and bool(v.operands) and v.op.cost <= 2
+    view = v.op.view is not None and v.op.lane is None and bool(v.operands) and v.op.cost <= 2
+    return view and not _has_many_parts(v)
+
+
+def _has_many_parts(v: Value) -> bool:
+    """A concatenation that is stored, part by part."""
+    return isinstance(v.op, Concatenate) and len(v.operands) > PARTS_LIMIT
 
 
 def _same_elements(user: Value, v: Value) -> bool:
@@ -455,6 +474,8 @@ def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
         return "contract", shape, shape, ()
     if isinstance(v.op, ScatterAdd):
         return "scatter", shape, shape, ()
+    if _has_many_parts(v):
+        return "join", shape, shape, ()
     if isinstance(v.op, Reduction):
         space = v.operands[0].type.shape
         axes = tuple(v.op.axes)

@@ -5,6 +5,9 @@
         for k { unroll i, j { vector l: acc[i, j, l] += row[i, k + l] · column[j, k + l] } }
         add the lanes of each acc[i, j]; write
 
+An operand that is more than a load, like the windows of a picture, is copied to scratch first,
+piece by piece of the sum; then all tiles see to one piece before the next.
+
 Products of a vector and a matrix, of a few rows and a transposed matrix, and weight gradients of
 convolutions, whose sum is long. Where the results alone give too few tasks, the sum is cut into
 chunks (`contract_split`).
@@ -13,15 +16,27 @@ chunks (`contract_split`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from lamina.backend.nest.nodes import Accumulate, Accumulator, Alloc, Expr, Nest, Stmt, var
 from lamina.backend.schedule.policies.contract_axes import Access, access
-from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
+from lamina.backend.schedule.policies.contract_nest import (
+    Work,
+    letter_loops,
+    masked,
+    name_of,
+    only_if,
+    over,
+    parallel,
+)
+from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.schedule import Schedule, Task
 
-REDUCE_CYCLES = 12.0  # to add the lanes of one vector of partial sums
+REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
+STAGE_CYCLES = 0.7  # to copy an element that is not simply loaded
+MOST_RESULTS = 2048  # for which sums of a vector each are kept
+STAGES = ("rows", "columns")
 PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply loaded
 
 
@@ -31,10 +46,11 @@ class Dot:
     def __init__(self, work: Work):
         self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
-        self.plain = True
+        self.plain = (True, True)
         self.outer, self.run = self._find_run()
         self.outer_size = work.axes.extent(self.outer)
         self.mr, self.nr = self._fit_tile()
+        self.staged = self._fit_stages()
         hidden = work.target.fma_units * work.target.fma_latency
         longest = max(self.run // work.lanes, 1)
         self.copies = max(1, min(math.ceil(hidden / (self.mr * self.nr)), longest))
@@ -50,7 +66,7 @@ class Dot:
         for first in range(len(letters)):
             row, column = self._along(letters[first:], letters[:first])
             if row.unit and column.unit:
-                self.plain = row.plain and column.plain
+                self.plain = row.plain, column.plain
                 return letters[:first], self.work.axes.extent(letters[first:])
         return (), 0
 
@@ -86,6 +102,22 @@ class Dot:
                     best, found = cost, (mr, nr)
         return found
 
+    def _fit_stages(self) -> tuple[bool, bool]:
+        """Whether the row operand and the column operand are copied first."""
+        letters = self.work.axes.k
+        short = not letters or self.work.axes.size_of[letters[-1]] < self.work.lanes
+        if short or not self.outer or self.m * self.n > MOST_RESULTS:
+            return False, False
+        caches, lanes = self.work.target.caches, self.work.lanes
+        room = (caches.l2_bytes or 4 * caches.l1d_bytes) // 4 // (self.work.target.vector_bytes)
+        found = []
+        counts = ((self.m, self.n, self.nr), (self.n, self.m, self.mr))
+        for plain, (own, other, part) in zip(self.plain, counts, strict=True):
+            again = other > part or len(self.outer) + 1 < len(letters)
+            fits = own * math.ceil(self.run / lanes) <= room
+            found.append(not plain and again and fits)
+        return found[0], found[1]
+
     @property
     def cycles(self) -> float:
         """Of the sums, on one core, as if everything were in the first cache."""
@@ -94,9 +126,14 @@ class Dot:
         tiles = self.batch * math.ceil(self.m / self.mr) * math.ceil(self.n / self.nr)
         loads = self.mr + self.nr
         per_step = max(self.mr * self.nr / work.target.fma_units, loads / 2)
-        if not self.plain:
-            per_step += PROLOGUE_CYCLES * loads
-        return tiles * (self.k / lanes / filled) * per_step
+        copied = 0.0
+        uses = ((self.mr, self.m), (self.nr, self.n))
+        for plain, staged, (part, own) in zip(self.plain, self.staged, uses, strict=True):
+            if staged:
+                copied += self.batch * self.k * own * STAGE_CYCLES
+            elif not plain:
+                per_step += PROLOGUE_CYCLES * part
+        return tiles * (self.k / lanes / filled) * per_step + copied
 
     @property
     def cost(self) -> float:
@@ -116,12 +153,14 @@ class Dot:
         needed = math.ceil(needed / max(math.ceil(self.n / columns), 1))
         rows = even_part(self.m, max(self.m // needed, 1), self.mr) if self.m else 1
         results = self.batch * math.ceil(self.m / rows) * math.ceil(self.n / columns)
-        if results >= wanted or self.m * self.n * 64 > self.k:
+        staged = any(self.staged)
+        if (not staged and results >= wanted) or (not staged and self.m * self.n * 64 > self.k):
             return rows, columns, 1
         rows, columns = even_part(self.m, self.m, self.mr), even_part(self.n, self.n, self.nr)
         element_bytes = work.target.vector_bytes // work.lanes
         block = work.target.caches.l2_bytes // 2 // (element_bytes * (self.m + self.n))
-        chunks = max(math.ceil(self.k / max(block, 1024)), math.ceil(wanted / self.batch))
+        fitting = 1 if staged else math.ceil(self.k / max(block, 1024))
+        chunks = max(fitting, math.ceil(wanted / self.batch))
         return rows, columns, min(chunks, max(self._pieces, 1))
 
     @property
@@ -131,8 +170,12 @@ class Dot:
 
     # ------------------------------------------------------------ the nest
 
-    def task(self) -> Task:
-        """The kernel; with several chunks it writes partial results."""
+    def schedule(self) -> Schedule:
+        """The kernel, and what adds its parts where the sum is cut."""
+        task = self._task_of_all()
+        return with_finish(task, self.work, self.work.chunks)
+
+    def _task_of_all(self) -> Task:
         work, s = self.work, self.work.s
         blocks = (math.ceil(self.m / self.rows), math.ceil(self.n / self.columns))
         work.chunks = self.chunks
@@ -144,12 +187,16 @@ class Dot:
 
         count = self.chunks * self.batch * blocks[0] * blocks[1]
         body = parallel(s, "t", count, one)
-        nest = Nest("contract_dot", work.parameters(), body, work.checks)
+        nest = Nest(
+            name_of("contract_dot", work.axes, work.body), work.parameters(), body, work.checks
+        )
         return Task(nest, max(1, math.ceil(TASK_CYCLES * count / max(self.cycles, 1.0))))
 
     def _task(self, c: Expr, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
         s = self.work.s
         self.at_batch = self.work.axes.split(s, self.work.axes.batch, b)
+        if any(self.staged):
+            return self._by_pieces(c)
         m_stop = s.minimum(s.add(m0, self.rows), self.m)
         n_stop = s.minimum(s.add(n0, self.columns), self.n)
 
@@ -160,6 +207,106 @@ class Dot:
             return [over(s, "j1", n_stop, column, start=n0, step=self.nr)]
 
         return [over(s, "i1", m_stop, row, start=m0, step=self.mr)]
+
+    # ------------------------------------------------------------ with operands copied first
+
+    def _by_pieces(self, c: Expr) -> list[Stmt]:
+        """All tiles, piece after piece of the sum; their sums are kept in between."""
+        work, s = self.work, self.work.s
+        size = self.copies * self.mr * self.nr * work.lanes
+        across = math.ceil(self.n / self.nr)
+        m_stop, n_stop = s.constant(self.m), s.constant(self.n)
+        part = math.ceil(self.outer_size / self.chunks)
+        first = s.multiply(c, part)
+        last = s.minimum(s.add(first, part), self.outer_size)
+
+        def kept(i1: Expr, j1: Expr, at: Expr) -> Expr:
+            i, j = s.floor_divide(i1, self.mr), s.floor_divide(j1, self.nr)
+            return s.add(s.multiply(s.add(s.multiply(i, across), j), size), at)
+
+        def resume(i1: Expr, j1: Expr) -> list[Stmt]:
+            def one(at: Expr) -> list[Stmt]:
+                return [s.store("acc", at, s.load("kept", kept(i1, j1, at), work.dtype))]
+
+            return self._vectors(one)
+
+        def keep(i1: Expr, j1: Expr) -> list[Stmt]:
+            def one(at: Expr) -> list[Stmt]:
+                return [s.store("kept", kept(i1, j1, at), s.load("acc", at, work.dtype))]
+
+            return self._vectors(one)
+
+        def tiles(make: Callable[[Expr, Expr], list[Stmt]]) -> Stmt:
+            def row(i1: Expr) -> list[Stmt]:
+                def column(j1: Expr) -> list[Stmt]:
+                    return [Alloc("acc", work.dtype, size, "register"), *make(i1, j1)]
+
+                return [over(s, "j1", n_stop, column, step=self.nr)]
+
+            return over(s, "i1", m_stop, row, step=self.mr)
+
+        def piece(q: Expr) -> list[Stmt]:
+            def sums(i1: Expr, j1: Expr) -> list[Stmt]:
+                again = only_if(s.less(first, q), resume(i1, j1))
+                whole = self._sums(q, s.constant(0), s.constant(self.run), i1, j1)
+                return [*again, *whole, *keep(i1, j1)]
+
+            return [*self._fill(0, q), *self._fill(1, q), tiles(sums)]
+
+        count = math.ceil(self.m / self.mr) * across
+        return [
+            Alloc("kept", work.dtype, count * size),
+            *(Alloc(STAGES[w], work.dtype, self._stage_size(w)) for w in (0, 1) if self.staged[w]),
+            over(s, "q", last, piece, start=first),
+            tiles(lambda i1, j1: [*resume(i1, j1), *self._write(i1, j1, m_stop, n_stop)]),
+        ]
+
+    @property
+    def _pitch(self) -> int:
+        """Elements from one row of a copied operand to the next: an odd number of vectors."""
+        return (math.ceil(self.run / self.work.lanes) | 1) * self.work.lanes
+
+    def _stage_size(self, which: int) -> int:
+        return (self.m, self.n)[which] * self._pitch
+
+    def _fill(self, which: int, q: Expr) -> list[Stmt]:
+        """Copies a piece of an operand, letter by letter."""
+        if not self.staged[which]:
+            return []
+        work, s, axes = self.work, self.work.s, self.work.axes
+        own = (axes.m, axes.n)[which]
+        run = axes.k[len(self.outer) :]
+        outer = axes.split(s, self.outer, q)
+        read = (work.reader.row, work.reader.column)[which]
+
+        def put(at: Mapping[str, Expr]) -> list[Stmt]:
+            def one(x: Expr) -> list[Stmt]:
+                work.pull.forget()
+                index = {**at, run[-1]: x}
+                value = read(
+                    self.at_batch, {c: at[c] for c in own}, outer | {c: index[c] for c in run}
+                )
+                row = s.linearize([at[c] for c in own], [axes.size_of[c] for c in own])
+                place = s.linearize([index[c] for c in run], [axes.size_of[c] for c in run])
+                place = s.add(s.multiply(row, self._pitch), place)
+                return [*work.checked(), s.store(STAGES[which], place, value)]
+
+            return [over(s, "x", axes.size_of[run[-1]], one, "vector")]
+
+        letters = (*own, *run[:-1])
+        count = {c: s.constant(axes.size_of[c]) for c in letters}
+        return letter_loops(s, letters, count, put)
+
+    def _vectors(self, make: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
+        """`make(place in the tile)` for every vector of it."""
+        s, lanes = self.work.s, self.work.lanes
+
+        def vector(v: Expr) -> list[Stmt]:
+            return [over(s, "l", lanes, lambda l: make(s.add(s.multiply(v, lanes), l)), "vector")]
+
+        return [over(s, "v", self.copies * self.mr * self.nr, vector, "unroll")]
+
+    # ------------------------------------------------------------ a tile
 
     def _tile(self, c: Expr, i1: Expr, j1: Expr, m_stop: Expr, n_stop: Expr) -> list[Stmt]:
         work, s = self.work, self.work.s
@@ -216,11 +363,13 @@ class Dot:
                 summed = outer | work.axes.split(s, run, at)
                 inside = s.constant(True, "bool") if last is None else s.less(at, last)
                 with masked(s, inside):
-                    row = work.reader.row(self.at_batch, self._m(i1, i), summed)
-                    column = work.reader.column(self.at_batch, self._n(j1, j), summed)
-                if last is not None and not self.plain:
-                    row = s.select(inside, row, work.zero())
-                    column = s.select(inside, column, work.zero())
+                    row = self._operand(0, s.add(i1, i), at, summed)
+                    column = self._operand(1, s.add(j1, j), at, summed)
+                if last is not None:
+                    row, column = (
+                        e if plain or staged else s.select(inside, e, work.zero())
+                        for e, plain, staged in zip((row, column), self.plain, self.staged)
+                    )
                 where = self._at(u, i, j, lane)
                 total = work.multiply_add(row, column, s.load("acc", where, work.dtype))
                 return [*work.checked(), s.store("acc", where, total)]
@@ -228,6 +377,17 @@ class Dot:
             return vector
 
         return self._tile_loops(lambda i, j: [over(s, "l", work.lanes, one(i, j), "vector")])
+
+    def _operand(self, which: int, own: Expr, k: Expr, summed: dict[str, Expr]) -> Expr:
+        """The row (0) or column operand (1) at a row or column, at k of the run."""
+        work, s = self.work, self.work.s
+        if self.staged[which]:
+            last = (self.m, self.n)[which] - 1
+            at = s.add(s.multiply(s.minimum(own, last), self._pitch), k)
+            return s.load(STAGES[which], at, work.dtype)
+        if which == 0:
+            return work.reader.row(self.at_batch, self._m(own), summed)
+        return work.reader.column(self.at_batch, self._n(own), summed)
 
     def _tile_loops(self, make: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
         s = self.work.s
@@ -237,13 +397,13 @@ class Dot:
 
         return [over(s, "i", self.mr, row, "unroll")]
 
-    def _m(self, i1: Expr, i: Expr) -> dict[str, Expr]:
+    def _m(self, row: Expr) -> dict[str, Expr]:
         s, axes = self.work.s, self.work.axes
-        return axes.split(s, axes.m, s.minimum(s.add(i1, i), max(self.m - 1, 0)))
+        return axes.split(s, axes.m, s.minimum(row, max(self.m - 1, 0)))
 
-    def _n(self, j1: Expr, j: Expr) -> dict[str, Expr]:
+    def _n(self, column: Expr) -> dict[str, Expr]:
         s, axes = self.work.s, self.work.axes
-        return axes.split(s, axes.n, s.minimum(s.add(j1, j), max(self.n - 1, 0)))
+        return axes.split(s, axes.n, s.minimum(column, max(self.n - 1, 0)))
 
     def _at(self, u: Expr, i: Expr, j: Expr, lane: Expr) -> Expr:
         s = self.work.s
@@ -262,7 +422,7 @@ class Dot:
 
                 return [over(s, "l", work.lanes, lane, "vector")]
 
-            index = work.reader.result(self.at_batch, self._m(i1, i), self._n(j1, j))
+            index = work.reader.result(self.at_batch, self._m(s.add(i1, i)), self._n(s.add(j1, j)))
             inside = s.and_(s.less(s.add(i1, i), m_stop), s.less(s.add(j1, j), n_stop))
             body = [
                 Accumulator(name, work.dtype, "add", work.zero()),

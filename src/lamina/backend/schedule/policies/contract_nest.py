@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import Expr, For, If, Param, Stmt, Var, const
-from lamina.backend.schedule.loops import bind_inputs, faults, params
-from lamina.backend.schedule.policies.contract_axes import Axes, Reader, accumulates_in
+from lamina.backend.schedule.loops import bind_inputs, faults, kernel_name, params
+from lamina.backend.schedule.policies.contract_axes import Axes, Letters, Reader, accumulates_in
 from lamina.backend.schedule.pull import Index, Pull
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.graph import topological
 
 Make = Callable[[Expr], Sequence[Stmt]]
-PARTIAL = "tmp0"  # the temporary that holds the results of each chunk of a long sum
+At = Mapping[str, Expr]  # an index for each letter
+
+
+def name_of(form: str, axes: Axes, body: Graph | None = None) -> str:
+    """A kernel's name: the form, the letters of operands and result, the other operations.
+
+    `contract_ik_jk_ij_add_maximum` is a layer with ReLU.
+    """
+    terms, out = axes.value.op.spec.replace(" ", "").split("->")
+    roles = [form, *(part for part in (*terms.split(","), out) if part)]
+    inside = kernel_name("", body) if body is not None else ""
+    return "_".join([*roles, *(part for part in inside.split("_") if part not in ("", "contract"))])
 
 
 def over(
@@ -34,6 +45,22 @@ def over(
     low, high = s.range_of(first)[0], s.range_of(last)[1]
     var = s.bound(Var("i64", s.fresh(hint)), low, max(high - 1, low))
     return For(var.name, first, last, tuple(make(var)), kind, step, copies)
+
+
+def letter_loops(
+    s: Builder, letters: Letters, count: At, make: Callable[[At], list[Stmt]]
+) -> list[Stmt]:
+    """Loops over several letters around `make(index of each)`."""
+
+    def inside(rest: Letters, at: dict[str, Expr]) -> list[Stmt]:
+        if not rest:
+            return make(at)
+        first, stop = rest[0], count[rest[0]]
+        if s.range_of(stop) == (1, 1):
+            return inside(rest[1:], at | {first: s.constant(0)})
+        return [over(s, first, stop, lambda i: inside(rest[1:], at | {first: i}))]
+
+    return inside(letters, {})
 
 
 def only_if(condition: Expr, body: Sequence[Stmt]) -> list[Stmt]:
@@ -62,6 +89,7 @@ class Work:
     Attributes:
         chunks: into how many parts the sum is cut; with several, results are partial ones.
         chunk: the number of the part being summed.
+        shared: the temporaries that an earlier task has filled for this one.
     """
 
     body: Graph
@@ -70,6 +98,7 @@ class Work:
     s: Builder = field(default_factory=Builder)
     chunks: int = 1
     chunk: Expr | None = None
+    shared: tuple[Param, ...] = ()
 
     def __post_init__(self) -> None:
         self.pull = Pull(self.s)
@@ -90,6 +119,11 @@ class Work:
             return self.s.multiply_add(a, b, c)
         return self.s.add(self.s.multiply(a, b), c)
 
+    @property
+    def partial(self) -> str:
+        """The temporary that holds the results of each part."""
+        return f"tmp{len(self.shared)}"
+
     def zero(self) -> Expr:
         return self.s.constant(0, self.dtype)
 
@@ -105,7 +139,7 @@ class Work:
         if self.chunks > 1:
             assert self.chunk is not None
             at = s.linearize((self.chunk, *index), (self.chunks, *value.shape))
-            return [s.store(PARTIAL, at, total)]
+            return [s.store(self.partial, at, total)]
         rounded = s.cast(total, str(value.dtype))
         self.pull.forget()
         self.pull.bind(value, lambda _: rounded)
@@ -120,20 +154,28 @@ class Work:
         return [*self.checked(), *lets, *writes]
 
     def parameters(self) -> tuple[Param, ...]:
-        """`in0` ... `out0` ...; an output may replace an input that only the epilogue reads.
-
-        Where the sum is cut, the inputs and the temporary for partial results.
+        """`in0` ..., shared temporaries, `out0` ...; an output may replace an input that only the
+        epilogue reads. Where the sum is cut, the temporary for partial results instead of outputs.
         """
         if self.chunks > 1:
             size = self.chunks * self.axes.value.type.size
             inputs = [p for p in params(self.body) if p.role == "in"]
-            return (*inputs, Param(PARTIAL, self.dtype, size, "out"))
+            partial = Param(self.partial, self.dtype, size, "out")
+            return (*inputs, *self.shared, partial)
         inner = {v.id for v in topological(self.axes.value.operands)}
         within = {f"in{i}" for i, v in enumerate(self.body.inputs) if v.id in inner}
-        return tuple(
+        found = [
             replace(p, may_alias=" ".join(n for n in p.may_alias.split() if n not in within))
             for p in params(self.body)
-        )
+        ]
+        count = len(self.body.inputs)
+        return (*found[:count], *self.shared, *found[count:])
+
+    def inputs_of(self, which: int) -> tuple[Param, ...]:
+        """The inputs that the row operand (0) or the column operand (1) reads."""
+        inside = {v.id for v in topological((self.axes.operands[which],))}
+        named = zip(self.body.inputs, params(self.body), strict=False)
+        return tuple(p for v, p in named if v.id in inside)
 
 
 def ceil_to(s: Builder, x: Expr, multiple: int) -> Expr:

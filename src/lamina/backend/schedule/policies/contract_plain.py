@@ -11,8 +11,8 @@ import math
 
 from lamina.backend.nest.nodes import Accumulate, Accumulator, Expr, For, Nest, Stmt, var
 from lamina.backend.schedule.loops import grain_for
-from lamina.backend.schedule.policies.contract_nest import Work, over, parallel
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.policies.contract_nest import Work, name_of, over, parallel
+from lamina.backend.schedule.schedule import Schedule, Task
 
 
 class Plain:
@@ -22,7 +22,7 @@ class Plain:
         self.work = work
         self.shape = work.axes.value.shape
 
-    def task(self) -> Task:
+    def schedule(self) -> Schedule:
         """The kernel: the axes of the result but the last are split over threads."""
         work, s = self.work, self.work.s
         *outer, inner = self.shape or (1,)
@@ -33,8 +33,10 @@ class Plain:
             return [over(s, "j", inner, lambda j: self._element((*index, j)), "vector")]
 
         body = parallel(s, "t", rows, row)
-        nest = Nest("contract_plain", work.parameters(), body, work.checks)
-        return Task(nest, grain_for(inner, 2.0 * work.axes.sizes[3] + 4.0))
+        nest = Nest(
+            name_of("contract_plain", work.axes, work.body), work.parameters(), body, work.checks
+        )
+        return Schedule((Task(nest, grain_for(inner, 2.0 * work.axes.sizes[3] + 4.0)),))
 
     def _element(self, index: tuple[Expr, ...]) -> list[Stmt]:
         work, s, axes = self.work, self.work.s, self.work.axes

@@ -6,18 +6,23 @@ import math
 
 from lamina.backend.nest.nodes import Accumulate, Accumulator, Expr, Nest, Param, Stmt, var
 from lamina.backend.schedule.loops import grain_for
-from lamina.backend.schedule.policies.contract_nest import PARTIAL, Work, over, parallel
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.policies.contract_nest import Work, name_of, over, parallel
+from lamina.backend.schedule.schedule import Schedule, Task
 
 BLOCK = 1024  # results of one parallel iteration
 
 
-def finish(work: Work, chunks: int) -> Task:
-    """Adds the chunks of every result and applies the epilogue.
+def with_finish(task: Task, work: Work, chunks: int) -> Schedule:
+    """The schedule of one task, and of another that adds the chunks where there are several."""
+    if chunks == 1:
+        return Schedule((task,))
+    partial_bytes = chunks * work.axes.value.type.size * work.target.vector_bytes // work.lanes
+    fresh = Work(work.body, work.axes, work.target)
+    return Schedule((task, _finish(fresh, chunks, work.partial)), (partial_bytes,))
 
-    Args:
-        work: a fresh one for the body.
-    """
+
+def _finish(work: Work, chunks: int, partial: str) -> Task:
+    """Adds the chunks of every result, which lie in a temporary, and applies the epilogue."""
     s, shape = work.s, work.axes.value.shape
     size = math.prod(shape)
     row = shape[-1] if shape else 1
@@ -29,7 +34,7 @@ def finish(work: Work, chunks: int) -> Task:
 
         def add(c: Expr) -> list[Stmt]:
             at = s.add(s.multiply(c, size), s.add(s.multiply(r, row), j))
-            return [Accumulate(name, s.load(PARTIAL, at, work.dtype))]
+            return [Accumulate(name, s.load(partial, at, work.dtype))]
 
         index = (*s.delinearize(r, shape[:-1]), j) if shape else ()
         return [
@@ -48,6 +53,7 @@ def finish(work: Work, chunks: int) -> Task:
         return [over(s, "r", last, one, start=first)]
 
     body = parallel(s, "t", math.ceil(rows / together), block)
-    partial = Param(PARTIAL, work.dtype, chunks * size)
-    nest = Nest("contract_finish", (*work.parameters(), partial), body, work.checks)
+    summed = Param(partial, work.dtype, chunks * size)
+    name = name_of("contract_finish", work.axes, work.body)
+    nest = Nest(name, (*work.parameters(), summed), body, work.checks)
     return Task(nest, grain_for(together * row, float(chunks)))

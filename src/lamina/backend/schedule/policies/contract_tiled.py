@@ -1,5 +1,6 @@
 """The tiled form: register tiles of the result, vectors along columns (Goto & van de Geijn 2008).
 
+pack the columns                            where they are packed, and several tasks read them
 parallel for t                              a block of rows and columns of one batch entry
   for k0                                    a block of the sum
     stage the columns' block, stage rows    only where reading in place would be slower
@@ -16,22 +17,31 @@ from dataclasses import dataclass
 
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
 from lamina.backend.schedule.policies.contract_axes import Access, Letters, access
-from lamina.backend.schedule.policies.contract_nest import Work, masked, only_if, over, parallel
+from lamina.backend.schedule.policies.contract_nest import (
+    Work,
+    masked,
+    name_of,
+    only_if,
+    over,
+    parallel,
+)
+from lamina.backend.schedule.policies.contract_panels import SHARED, Panels
+from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.policies.contract_stage import Part, Stage
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
     MOST_ROWS,
     RUN_CYCLES,
-    TASK_CYCLES,
     TRANSPOSE_CYCLES,
     WAYS,
     Grid,
     Tiles,
     fit_grid,
     fit_tiles,
+    tasks_wanted,
 )
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.schedule import Schedule, Task
 
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
 SHORT_RUN = 4  # steps of k that are worth a loop of their own
@@ -116,7 +126,11 @@ class Tiled:
         self.reads = probe(work)
         self.tiles = plan.tiles if plan else self._fit_tiles()
         self.vectors = self.tiles.nr // work.lanes
+        self.stage_columns = plan.stage_columns if plan else self._stages_columns()
+        self.stage_columns |= self._must_stage_columns
         self.grid = plan.grid if plan else self._fit_grid()
+        large = self.batch == 1 and self.k * self.n * self.element_bytes > self._near_bytes
+        self.shared = self.stage_columns and (self.grid.rows > 1 or large) and not plan
         self.mc = min(self.tiles.mc, self.grid.task_m)
         self.kc = self.tiles.kc
         self.chunks = 1 if plan else self._fit_chunks()
@@ -128,9 +142,7 @@ class Tiled:
         self.blocks = math.ceil(min(self.k, self.chunk_k) / self.kc)
         self.transposed = self._writes_rows()
         self.stage_rows = plan.stage_rows if plan else self._stages_rows()
-        self.stage_columns = plan.stage_columns if plan else self._stages_columns()
         self.stage_rows |= self._must_stage_rows
-        self.stage_columns |= self._must_stage_columns
 
     # ------------------------------------------------------------ decisions
 
@@ -150,7 +162,10 @@ class Tiled:
         columns = self.batch * self.k * self.n * self._column_cost
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (self.m * self.n)
         written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
-        staged = rows * grid.columns * self.stage_rows + columns * grid.rows * self.stage_columns
+        if not self.stage_columns:
+            tiles = grid.rows * math.ceil(grid.task_m / self.tiles.mr)
+            columns *= 0 if self.reads.column_n.plain else tiles
+        staged = rows * grid.columns * self.stage_rows + columns
         return self.cycles * padded + staged + written
 
     @property
@@ -159,6 +174,12 @@ class Tiled:
         axes, reads = self.work.axes, self.reads
         run = axes.extent(axes.n[reads.column_cut :])
         return stage_cost(reads.column_n, reads.column_k, run)
+
+    @property
+    def _near_bytes(self) -> int:
+        """Size of the second cache, or of what stands for it."""
+        caches = self.work.target.caches
+        return caches.l2_bytes or 4 * caches.l1d_bytes
 
     @property
     def _row_run(self) -> int:
@@ -176,18 +197,18 @@ class Tiled:
         plain = self.reads.row_k.plain
         stage = (
             self.batch * self.m * self.k * COPY_CYCLES * (self._rows_crowded or not plain),
-            self.batch * self.k * self.n * self._column_cost,
+            self.batch * self.k * self.n * self._column_cost * self.stage_columns,
         )
         cores = self.work.target.cores
-        return fit_grid(self.batch, self.m, self.n, self.tiles, self.cycles, stage, cores)
+        return fit_grid(self.work.axes.sizes, self.tiles, self.cycles, stage, cores)
 
     def _fit_chunks(self) -> int:
         """Parts of a long sum, where the results alone do not keep all cores busy."""
         tasks = self.batch * self.grid.rows * self.grid.columns
-        cores = self.work.target.cores
-        if tasks >= cores or self.m * self.n * LONG_SUM > self.k * self.work.lanes:
+        wanted = tasks_wanted(self.cycles, self.work.target.cores)
+        if 2 * tasks >= wanted or self.m * self.n * LONG_SUM > self.k * self.work.lanes:
             return 1
-        return max(1, min(math.ceil(cores / tasks), int(self.cycles / TASK_CYCLES)))
+        return math.ceil(wanted / tasks)
 
     def _writes_rows(self) -> bool:
         """Whether the result lies along m in memory, so that tiles are turned when written."""
@@ -239,12 +260,12 @@ class Tiled:
         return self.reads.column_k.step is None or not self.reads.column_n.unit
 
     def _stages_columns(self) -> bool:
-        reads, rows = self.reads, min(self.m, self.grid.task_m)
+        reads = self.reads
         if not reads.column_n.plain or self._converts:
-            return rows > self.tiles.mr
+            return self.m > self.tiles.mr
         line_bytes = FULL_LINES * self.work.target.caches.line_bytes
         thin = self.tiles.nr * self.element_bytes < line_bytes
-        return self._pays(rows) and (thin or self._crowded(reads.column_k.step))
+        return self._pays(self.m) and (thin or self._crowded(reads.column_k.step))
 
     @property
     def _converts(self) -> bool:
@@ -252,8 +273,22 @@ class Tiled:
 
     # ------------------------------------------------------------ the nest
 
-    def task(self) -> Task:
-        """The kernel and how many of its iterations make a thread's worth."""
+    def schedule(self) -> Schedule:
+        """The kernel, and what adds its parts where the sum is cut."""
+        if not self.shared:
+            return with_finish(self._task_of_all(), self.work, self.work.chunks)
+        axes, target = self.work.axes, self.work.target
+        packing = self._panels(Work(self.work.body, axes, target))
+        pack, buffer, size_bytes = packing.shared(name_of("contract_pack", axes), axes.batch)
+        self.work.shared = (buffer,)
+        product = with_finish(self._task_of_all(), self.work, self.work.chunks)
+        return Schedule((pack, *product.tasks), (size_bytes, *product.temporaries_bytes))
+
+    def _panels(self, work: Work) -> Panels:
+        axes = work.axes
+        return Panels(work, SHARED, axes.k, axes.size_of, axes.n, self.tiles.nr)
+
+    def _task_of_all(self) -> Task:
         work, s, grid = self.work, self.work.s, self.grid
 
         def one(t: Expr) -> list[Stmt]:
@@ -264,13 +299,15 @@ class Tiled:
         count = self.chunks * self.batch * grid.rows * grid.columns
         work.chunks = self.chunks
         body = parallel(s, "t", count, one)
-        nest = Nest("contract", work.parameters(), body, work.checks)
+        nest = Nest(name_of("contract", work.axes, work.body), work.parameters(), body, work.checks)
         per_task = self.cycles / max(count, 1)
         return Task(nest, max(1, math.ceil(10_000 / max(per_task, 1.0))))
 
     def _task(self, c: Expr, b: Expr, m0: Expr, n0: Expr) -> list[Stmt]:
         s, grid = self.work.s, self.grid
         self.at_batch = self.work.axes.split(s, self.work.axes.batch, b)
+        self.panels = self._panels(self.work)
+        self.panel0 = s.add(s.multiply(b, self.panels.panels), s.floor_divide(n0, self.tiles.nr))
         self.m0, self.n0 = m0, n0
         self.m_count = s.minimum(s.subtract(self.m, m0), grid.task_m)
         self.n_count = s.minimum(s.subtract(self.n, n0), grid.task_n)
@@ -307,7 +344,7 @@ class Tiled:
         found: list[Stmt] = []
         part_k = Part(axes.k, k0, self.k_count, self.kc, self.reads.row_cut)
         self.columns: Stage | None = None
-        if self.stage_columns:
+        if self.stage_columns and not self.shared:
             reads = self.reads
             part_n = Part(axes.n, self.n0, self.n_count, self.grid.task_n, reads.column_cut)
             stage = Stage(work, "columns", part_k, part_n, reads.column_n, reads.column_k)
@@ -340,10 +377,12 @@ class Tiled:
             self.rows = stage
         mr, nr = self.tiles.mr, self.tiles.nr
 
-        def column(j1: Expr) -> list[Stmt]:
+        def column(j: Expr) -> list[Stmt]:
+            self.panel, j1 = s.add(self.panel0, j), s.multiply(j, nr)
             return [over(s, "i1", count, lambda i1: self._tile(i1, j1, count), step=mr)]
 
-        found.append(over(s, "j1", self.n_count, column, step=nr))
+        panels = s.floor_divide(s.add(self.n_count, nr - 1), nr)
+        found.append(over(s, "j", panels, column))
         return found
 
     # ------------------------------------------------------------ the register tile
@@ -359,7 +398,7 @@ class Tiled:
 
             def one(i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
                 row = self._row(s.minimum(s.add(i1, i), last_row), k, summed)
-                column = self._column(k, s.add(j1, s.add(s.multiply(v, work.lanes), lane)), summed)
+                column = self._column(k, j1, s.add(s.multiply(v, work.lanes), lane), summed)
                 at = self._at(i, v, lane)
                 total = s.load("acc", at, work.dtype)
                 added = work.multiply_add(row, column, total)
@@ -431,9 +470,13 @@ class Tiled:
         m = axes.split(s, axes.m, s.add(s.add(self.m0, self.i0), i))
         return work.reader.row(self.at_batch, m, summed)
 
-    def _column(self, k: Expr, j: Expr, summed: dict[str, Expr]) -> Expr:
-        """The column operand at column j of the task; zero beyond the last."""
+    def _column(self, k: Expr, j1: Expr, inside: Expr, summed: dict[str, Expr]) -> Expr:
+        """The column operand at a column of the tile at column j1 of the task; zero beyond the
+        last."""
         work, s, axes = self.work, self.work.s, self.work.axes
+        if self.shared:
+            return s.load(SHARED, self.panels.offset(self.panel, summed, inside), work.dtype)
+        j = s.add(j1, inside)
         if self.columns is not None:
             return self.columns.load(k, j)
         n = s.add(self.n0, j)

@@ -23,13 +23,18 @@ SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cach
 BLOCK_SHARE = 2  # the block of A likewise
 LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
 TASK_CYCLES = 20_000  # work that is worth a thread of its own
-SMALL_TASK_CYCLES = 2_000_000  # tasks are not made smaller than this for the sake of balance
-TASKS_PER_CORE = 4
-BALANCE = 0.06  # of the work of one round: what cores of uneven speed are taken to lose
+TASKS_PER_CORE = 8
+LAUNCH_CYCLES = 300  # of a task
+BALANCE = 0.3  # of the work of one task: what cores of uneven speed are taken to lose
 COPY_CYCLES = 0.3  # an element copied to a staged block along vectors
 RUN_CYCLES = 10.0  # more for every run of elements that lie together
-TRANSPOSE_CYCLES = 1.5  # and one by one
-GATHER_CYCLES = 3.0
+TRANSPOSE_CYCLES = 1.0  # and one by one
+GATHER_CYCLES = 1.2  # or gathered
+STEP_CYCLES = 0.5  # of a register tile for one step of the sum, besides multiply-adds and loads
+KEEP_CYCLES = 1.5  # a vector of sums stored or loaded
+CLOSE_CYCLES = 0.03  # an element read again by another task
+STREAM_CYCLES = 0.1  # an element read in order from the last cache or from memory
+FAR_CYCLES = 0.2  # an element that is copied to the second cache rather than the first
 
 
 @dataclass(frozen=True)
@@ -102,28 +107,43 @@ def _cycles(m: int, n: int, mr: int, vectors: int, lanes: int, target: Target) -
 
 
 def fit_grid(
-    batch: int, m: int, n: int, tiles: Tiles, cycles: float, stage: tuple[float, float], cores: int
+    sizes: tuple[int, int, int, int],
+    tiles: Tiles,
+    cycles: float,
+    stage: tuple[float, float],
+    cores: int,
 ) -> Grid:
-    """Cuts rows and columns into tasks: even loads against staging the same block again.
+    """Cuts rows and columns into tasks: even loads against reading and staging rows again.
 
     Args:
+        sizes: batch, M, N, K.
         cycles: of the whole product on one core.
-        stage: cycles to stage the whole row operand, and the whole column operand.
+        stage: cycles to stage the whole row operand, and the whole column operand, which is done
+            once for all.
     """
-    most = max(int(cycles / TASK_CYCLES), 1)
-    wanted = min(cores * TASKS_PER_CORE, max(int(cycles / SMALL_TASK_CYCLES), cores), most)
+    batch, m, n, k = sizes
+    wanted = tasks_wanted(cycles, cores)
     best: tuple[float, Grid] | None = None
     for grid in _grids(m, n, tiles, max(math.ceil(wanted / batch), 1)):
-        count = batch * grid.rows * grid.columns
-        rounds = math.ceil(count / cores)
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (m * n)
-        work = cycles * padded + stage[0] * grid.columns + stage[1] * grid.rows
-        spare = BALANCE * cycles / cores / rounds if count > 1 else 0.0
-        cost = work / count * rounds + spare + count * 500 / cores
+        read = CLOSE_CYCLES * k * (grid.rows * n + grid.columns * m)
+        work = cycles * padded + stage[0] * grid.columns + stage[1] + read * batch
+        cost = elapsed(work, batch * grid.rows * grid.columns, cores)
         if best is None or cost < best[0]:
             best = cost, grid
     assert best is not None
     return best[1]
+
+
+def tasks_wanted(cycles: float, cores: int) -> int:
+    """How many tasks work of so many cycles should be cut into."""
+    return 1 if cores == 1 else min(cores * TASKS_PER_CORE, max(int(cycles / TASK_CYCLES), 1))
+
+
+def elapsed(work: float, tasks: int, cores: int) -> float:
+    """Cycles until cores that take tasks one after the other have done so much work in so many."""
+    spare = BALANCE * work / tasks if tasks > 1 else 0.0
+    return work / tasks * math.ceil(tasks / cores) + spare + tasks * LAUNCH_CYCLES / cores
 
 
 def _grids(m: int, n: int, tiles: Tiles, wanted: int) -> Iterator[Grid]:

@@ -1,11 +1,12 @@
 """The wide form: a few rows times a matrix that lies along its columns; bound by its reading.
 
-    parallel for t                              a range of columns, and a chunk of the sum
+    parallel for t                              a chunk of the sum, and a range of columns
       for k0                                    a few rows of the matrix at a time
         vector j { y[i, j] += Σ_u row[i, k0 + u] · column[k0 + u, j] }
       vector j: write
 
-The sums of a task stay in the first cache; every row of the matrix is read once, front to back.
+The sums of a task stay in the first cache, as many columns as it holds, so that rows of the matrix
+are read in long runs, each once; tasks share the rows.
 """
 
 from __future__ import annotations
@@ -13,14 +14,25 @@ from __future__ import annotations
 import math
 
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
-from lamina.backend.schedule.policies.contract_nest import Work, over, parallel
-from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.policies.contract_nest import Work, name_of, over, parallel
+from lamina.backend.schedule.policies.contract_split import with_finish
+from lamina.backend.schedule.policies.contract_tiled import probe
+from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part, tasks_wanted
+from lamina.backend.schedule.schedule import Schedule, Task
 
 MOST_ROWS = 4
 DEPTH = 8  # rows of the matrix read together
 LEAST_COLUMNS = 16  # vectors in a task
-LEAST_DEPTH = 256  # k that is worth a chunk
+LEAST_DEPTH = 32  # k that is worth a chunk
+
+
+def is_wide(work: Work) -> bool:
+    """Whether there are a few rows, and columns that lie along n."""
+    _, m, n, _ = work.axes.sizes
+    if m > MOST_ROWS or n < 2 * work.lanes:
+        return False
+    reads = probe(work)
+    return reads.column_n.unit and reads.column_k.step is not None
 
 
 class Wide:
@@ -29,33 +41,36 @@ class Wide:
     def __init__(self, work: Work):
         self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
-        cores = work.target.cores
         element_bytes = work.target.vector_bytes // work.lanes
-        room = work.target.caches.l1d_bytes // 4 // (element_bytes * self.m)
-        enough = max(self.batch * self.n * self.k // TASK_CYCLES, 1)
-        wanted = math.ceil(min(2 * cores, enough) / self.batch)
-        least = LEAST_COLUMNS * work.lanes
-        self.columns = even_part(self.n, max(min(room, self.n // wanted), least), work.lanes)
-        parts = math.ceil(self.n / self.columns)
-        self.chunks = max(1, min(math.ceil(min(wanted, cores) / parts), self.k // LEAST_DEPTH))
-        self.depth = even_part(self.k, math.ceil(self.k / self.chunks), DEPTH)
+        room = work.target.caches.l1d_bytes // 2 // (element_bytes * self.m)
+        self.columns = even_part(self.n, max(room, LEAST_COLUMNS * work.lanes), work.lanes)
+        self.parts = math.ceil(self.n / self.columns)
+        cycles = self.batch * self.m * self.n * self.k / work.lanes
+        wanted = math.ceil(tasks_wanted(cycles, work.target.cores) / (self.batch * self.parts))
+        chunks = max(1, min(wanted, self.k // LEAST_DEPTH))
+        self.depth = even_part(self.k, math.ceil(self.k / chunks), DEPTH)
         self.chunks = math.ceil(self.k / self.depth)
 
-    def task(self) -> Task:
-        """The kernel; with several chunks it writes partial results."""
+    def schedule(self) -> Schedule:
+        """The kernel, and what adds its parts where the sum is cut."""
+        task = self._task_of_all()
+        return with_finish(task, self.work, self.work.chunks)
+
+    def _task_of_all(self) -> Task:
         work, s = self.work, self.work.s
-        parts = math.ceil(self.n / self.columns)
         work.chunks = self.chunks
 
         def one(t: Expr) -> list[Stmt]:
-            c, b, j = s.delinearize(t, (self.chunks, self.batch, parts))
+            c, b, j = s.delinearize(t, (self.chunks, self.batch, self.parts))
             work.chunk = c
             return self._task(c, b, s.multiply(j, self.columns))
 
-        count = self.chunks * self.batch * parts
+        count = self.chunks * self.batch * self.parts
         body = parallel(s, "t", count, one)
         per_task = self.m * self.n * self.k * self.batch / work.lanes / count
-        nest = Nest("contract_wide", work.parameters(), body, work.checks)
+        nest = Nest(
+            name_of("contract_wide", work.axes, work.body), work.parameters(), body, work.checks
+        )
         return Task(nest, max(1, math.ceil(TASK_CYCLES / 4 / max(per_task, 1.0))))
 
     def _task(self, c: Expr, b: Expr, n0: Expr) -> list[Stmt]:

@@ -6,13 +6,18 @@ import math
 from itertools import pairwise
 
 from lamina.base.dtypes import DType
+from lamina.graph.ir.op import REGISTRY
 from lamina.graph.ir.pattern import splat, structural_rule
 from lamina.graph.ir.value import Value, emit
 from lamina.graph.ops.arithmetic import multiply
 from lamina.graph.ops.constant import constant, lift
 from lamina.graph.ops.convert import Cast, cast
+from lamina.graph.ops.elementwise import Elementwise
 from lamina.graph.ops.reduce import Expand, Max, Min, Product, Sum
 from lamina.graph.ops.shape import Concatenate, Flip, Pad, Permute, Reshape, Slice
+
+ELEMENTWISE = tuple(op for op in REGISTRY.values() if issubclass(op, Elementwise))
+
 
 # ---------------------------------------------------------------------- permute
 
@@ -97,6 +102,38 @@ def shorten_reshape(reshaped: Value) -> Value | None:
     x = reshaped.operands[0]
     short = _reshape(x, reshaped.shape)
     return None if short.op == reshaped.op else short
+
+
+@structural_rule(ELEMENTWISE)
+def compute_without_units(applied: Value) -> Value | None:
+    """Axes of size 1 that only an operand's shape needs come after the computation.
+
+    So what follows a reduction with kept axes is computed in the reduction's own shape, and both
+    fit into one kernel.
+
+    Before:  %x: f32[3,4];  %0 = reshape((4,), (4, 1)) %x;  %1 = exp %0
+    After:   %x: f32[3,4];  %0 = exp %x;  %1 = reshape((4,), (4, 1)) %0
+    """
+    inner: list[Value] = []
+    shapes: set[tuple[int, ...]] = set()
+    for x in applied.operands:
+        if splat(x) is None:
+            if not isinstance(x.op, Reshape) or not _adds_units(x.op):
+                return None
+            shapes.add(x.operands[0].shape)
+            x = x.operands[0]
+        inner.append(x)
+    if len(shapes) != 1:
+        return None
+    shape = shapes.pop()
+    inner = [x if (c := splat(x)) is None else constant(c, x.dtype, shape) for x in inner]
+    return _reshape(emit(applied.op, *inner), applied.shape)
+
+
+def _adds_units(op: Reshape) -> bool:
+    """Whether the target is the source with more axes of size 1."""
+    source, target = ([n for n in sizes if n != 1] for sizes in (op.source, op.target))
+    return source == target and len(op.source) < len(op.target)
 
 
 # ---------------------------------------------------------------------- expand
