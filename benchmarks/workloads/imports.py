@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -20,12 +21,14 @@ def import_seconds(module: str) -> float:
     Raises:
         subprocess.CalledProcessError: it cannot be imported.
     """
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(module)],
         capture_output=True,
         text=True,
         check=True,
         timeout=TIMEOUT_S,
+        env=environment,
     )
     return float(done.stdout)
 
