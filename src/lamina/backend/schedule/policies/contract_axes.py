@@ -9,7 +9,7 @@ Several letters of one role count as one flat index, the last letter fastest.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -147,7 +147,7 @@ class Reader:
         value = self.pull.element(self.axes.operands[which], index)
         return self.s.cast(value, accumulates_in(value.dtype)) if value.dtype in HALVES else value
 
-    def result(self, *parts: dict[str, Expr]) -> Index:
+    def result(self, *parts: Mapping[str, Expr]) -> Index:
         """The index tuple of the result."""
         at = {c: e for part in parts for c, e in part.items()}
         return tuple(at[c] for c in self.axes.letters[2])

@@ -47,7 +47,14 @@ from lamina.backend.schedule.schedule import Schedule, Task
 
 
 class Direct:
-    """One contraction in the direct form; `find` says whether it has it."""
+    """One contraction in the direct form; `find` says whether it has it.
+
+    Attributes:
+        entry: which element of the batch the loops are at, flat; `at_batch` by its letters.
+    """
+
+    entry: Expr
+    at_batch: At
 
     def __init__(self, work: Work, source: Source, planner: Planner, plan: Plan):
         self.work = work

@@ -51,30 +51,39 @@ class Lay(Protocol):
 
     def loops(self, count: At, make: Callable[[At], list[Stmt]]) -> list[Stmt]:
         """Loops over the tiles of a block with so many rows of each letter."""
+        ...
 
     def lanes(self, at: At, one: One) -> list[Stmt]:
         """`one` for every vector of the tile that begins at `at`."""
+        ...
 
     def beyond(self, pitches: Sequence[int]) -> int:
         """How far tiles at the edges read past the block of the source, to no purpose."""
+        ...
 
     def sums_size(self, panels: int) -> int:
         """Elements of the buffer that keeps the sums of a block and so many panels."""
+        ...
 
     def sums_at(self, panels: int, panel: Expr, rows: At, column: Expr) -> Expr:
         """Where it keeps one."""
+        ...
 
     def letters(self, rows: At) -> At:
         """The index of each letter of m."""
+        ...
 
     def inside(self, rows: At, count: At) -> Expr:
         """Whether a row of a tile is one of the block."""
+        ...
 
     def straight(self, letter: str) -> bool:
         """Whether the lanes of a vector are neighbours in a result that ends with a letter."""
+        ...
 
     def ends_with(self, letter: str, group: Letters) -> bool:
         """Whether the sums of a letter's indices, each a run over `group`, are one run."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ class Panels:
         s, axes = work.s, work.axes
         k = {c: s.loop("p", axes.size_of[c]) for c in self.k}
         flat = s.loop("p", axes.extent(self.n))
-        element = work.reader.column(dict(batch), axes.split(s, self.n, flat), k)
+        summed: dict[str, Expr] = dict(k)
+        element = work.reader.column(dict(batch), axes.split(s, self.n, flat), summed)
         s.faults.clear()
         work.pull.forget()
         last = next((k[c] for c in reversed(self.k) if axes.size_of[c] > 1), flat)

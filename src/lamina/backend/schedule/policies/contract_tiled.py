@@ -119,6 +119,8 @@ class Tiled:
         plan: what to do; by default what the model thinks best.
     """
 
+    panel: Expr  # of the packed columns, at the loops
+
     def __init__(self, work: Work, plan: Plan | None = None):
         self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
