@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 
 import lamina as lm
 from lamina import functional
+
+torch = pytest.importorskip("torch", reason="values and gradients are those of PyTorch")
+F = torch.nn.functional
 
 RNG = np.random.default_rng(2)
 
