@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from lamina.base.dtypes import float64, int64
 from lamina.base.errors import UsageError
 from lamina.base.spans import Span
 from lamina.graph import ops
-from lamina.graph.ir import Graph, TensorType, Value, topological, trace
+from lamina.graph.ir import Graph, TensorType, Value, emit, topological, trace
 from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.transforms import batch, jvp, pull_back, push_forward, saved_values, vjp
 
@@ -160,6 +162,43 @@ def test_back_propagation_by_hand() -> None:
     by_hand = (x.T @ delta1, delta1.sum(0), a1.T @ delta2, delta2.sum(0))
     for g, wanted in zip(got, by_hand):
         np.testing.assert_allclose(g, wanted, 1e-10)
+
+
+@dataclass(frozen=True)
+class Quotient(ops.Elementwise):
+    """x / a, which is linear in x alone; its jvp is written with itself."""
+
+    arity = 2
+    formula = staticmethod(np.divide)
+
+    def linear_operands(self, count: int) -> tuple[int, ...]:
+        return (0,)
+
+    def transpose(self, i: int, bar: Value, x: Value, a: Value) -> Value:
+        return emit(self, bar, a)
+
+    def jvp(self, operands: Sequence[Value], dots: Sequence[Value], out: Value) -> Value:
+        return emit(self, dots[0] - out * dots[1], operands[1])
+
+
+@pytest.mark.parametrize("wrt", [(0,), (1,), (0, 1)])
+def test_an_op_that_is_linear_in_one_operand(wrt: tuple[int, ...]) -> None:
+    graph = trace(lambda x, a: emit(Quotient(), x, a), SCALAR, SCALAR)
+    wanted = {0: 0.5, 1: -3.0 / 4.0}
+    found = evaluate(vjp(graph, wrt), np.float64(3), np.float64(2), np.float64(1))[1:]
+    np.testing.assert_allclose(found, [wanted[i] for i in wrt])
+    dots = [np.float64(i in wrt) for i in range(2)]
+    (dot,) = evaluate(jvp(graph), np.float64(3), np.float64(2), *dots)[1:]
+    assert dot == pytest.approx(sum(wanted[i] for i in wrt))
+
+
+def test_second_order_of_an_op_that_is_linear_in_one_operand() -> None:
+    """The second derivative of x / a in a is 2 x / a^3."""
+    graph = trace(lambda x, a: emit(Quotient(), x, a), SCALAR, SCALAR)
+    gradient = vjp(graph, (1,))
+    gradient = Graph(gradient.inputs, gradient.outputs[1:])
+    (second,) = evaluate(vjp(gradient, (1,)), *map(np.float64, (3, 2, 1, 1)))[1:]
+    assert second == pytest.approx(2 * 3 / 8)
 
 
 def test_error_of_differences_has_its_minimum_between_truncation_and_rounding() -> None:

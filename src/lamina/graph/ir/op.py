@@ -8,7 +8,8 @@ An op answers three questions.
 `partials(*operands, out)`, one factor per operand, for ops with a diagonal Jacobian;
 `transpose(i, bar, *operands)`, for ops linear in each operand (or, with `jointly = True`, in all
 of `linear_operands` together);
-`jvp(operands, dots, out)`, in ordinary ops, for the few others;
+`jvp(operands, dots, out)`, in ordinary ops, for the few others (with a `transpose` beside it where
+the op is linear in its `linear_operands` only, such as the right-hand side of a linear system);
 or `constant = True`, for ops that do not vary (comparisons, integers).
 
 *How it loops*: `lane(s, *xs)` for one element from one element of each operand;
@@ -69,7 +70,7 @@ class Op:
         return snake(type(self).__name__)
 
     def linear_operands(self, count: int) -> Sequence[int]:
-        """The operands in which a linear op is linear; indices and conditions are not."""
+        """The operands in which an op is linear; indices and matrices of systems are not."""
         return range(count)
 
     def infer(self, *types: TensorType) -> Type:

@@ -74,6 +74,16 @@ def push_forward(
     return [found.get(v.id) for v in outputs]
 
 
+def _is_linear(op: Any, operands: Sequence[Value], moving: Iterable[int]) -> bool:
+    """Whether the transpose of `op` says all there is about these operands.
+
+    It does unless the op has a jvp too: then it is linear in some operands and not in others.
+    """
+    if op.transpose is None:
+        return False
+    return op.jvp is None or set(moving) <= set(op.linear_operands(len(operands)))
+
+
 def _tangent(v: Value, dots: list[Any], emit: Callable[..., Any]) -> Any:
     """The tangent of one node from those of its operands."""
     op, operands = v.op, v.operands
@@ -82,7 +92,8 @@ def _tangent(v: Value, dots: list[Any], emit: Callable[..., Any]) -> Any:
         for factor, dot in zip(op.partials(*operands, out=v), dots):
             total = plus(total, None if dot is None else scale(factor, dot))
         return total
-    if op.jvp is not None:
+    moving = [i for i, dot in enumerate(dots) if dot is not None]
+    if op.jvp is not None and not _is_linear(op, operands, moving):
         return op.jvp(operands, [_or_zero(d, o) for d, o in zip(dots, operands)], v)
     if op.transpose is None:
         raise _no_derivative(v)
@@ -169,7 +180,7 @@ def _contributions(v: Value, bar: Any, active: set[int]) -> Iterable[tuple[int, 
     if op.partials is not None:
         factors = op.partials(*operands, out=v)
         parts = [(i, scale(factors[i], bar)) for i in moving]
-    elif op.transpose is not None:
+    elif _is_linear(op, operands, moving):
         linear = op.linear_operands(len(operands))
         parts = [(i, op.transpose(i, bar, *operands)) for i in moving if i in linear]
     elif op.jvp is not None:
