@@ -51,6 +51,10 @@ from lamina.tensor.namespace.creation import (
     zeros,
     zeros_like,
 )
+from lamina.tensor.namespace.dynamic import (
+    dynamic_slice,
+    dynamic_update_slice,
+)
 from lamina.tensor.namespace.elementwise import (
     abs,
     acos,
@@ -220,6 +224,8 @@ __all__ = [
     "cos",
     "cosh",
     "divide",
+    "dynamic_slice",
+    "dynamic_update_slice",
     "einsum",
     "empty",
     "empty_like",

@@ -265,6 +265,33 @@ INDEXING = [
     Case("random_bits", lambda k: ops.random_bits(k, (2, 3)), (Operand((3, 2), "u32", 0, 2**32),)),
     Case("random_bits", lambda k: ops.random_bits(k, (0, 3)), (Operand((2,), "u32", 0, 9),)),
 ]  # fmt: skip
+DYNAMIC = [
+    Case("dynamic_slice", lambda x, *i, a=axes, n=sizes: ops.dynamic_slice(x, a, n, i),
+         (f64(*shape), *(Operand(lead, kind, -2, 9) for _ in axes)))
+    for shape, axes, sizes, lead, kind in (
+        ((7,), (-1,), (3,), (), "i64"),
+        ((6, 3), (-2,), (1,), (), "i32"),
+        ((5, 4, 3), (-3, -1), (2, 2), (), "i64"),
+        ((2, 5, 4), (-1,), (3,), (2,), "i8"),
+        ((4, 3), (-2, -1), (4, 0), (), "u8"),
+        ((1,), (-1,), (1,), (), "u64"),
+        ((0, 3), (-2,), (0,), (), "i64"),
+        ((), (), (), (), "i64"),
+    )
+] + [
+    Case("dynamic_update_slice", lambda x, y, *i, a=axes: ops.dynamic_update_slice(x, y, a, i),
+         (f64(*shape), f64(*block), *(Operand(lead, kind, -2, 9) for _ in axes)))
+    for shape, block, axes, lead, kind in (
+        ((7,), (3,), (-1,), (), "i64"),
+        ((6, 3), (1, 3), (-2,), (), "i32"),
+        ((5, 4, 3), (2, 4, 2), (-3, -1), (), "i64"),
+        ((2, 5, 4), (2, 5, 3), (-1,), (2,), "i8"),
+        ((4, 3), (4, 0), (-1,), (), "u8"),
+        ((1,), (1,), (-1,), (), "u64"),
+        ((0, 3), (0, 3), (-2,), (), "i64"),
+        ((), (), (), (), "i64"),
+    )
+]  # fmt: skip
 
 
 def _body() -> Graph:
@@ -286,5 +313,5 @@ AFTER_TRANSFORMS = {"fusion", "item"}
 
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
-    *CONTRACTIONS, *INDEXING, *FUSIONS,
+    *CONTRACTIONS, *INDEXING, *DYNAMIC, *FUSIONS,
 ]  # fmt: skip

@@ -93,6 +93,14 @@ class Plain:
     def shift_right(self, x: Number, y: Number) -> Number:
         return Number(x.value >> y.value, x.dtype)
 
+    def minimum(self, x: Number, y: Number) -> Number:
+        self._same(x, y)
+        return min(x, y, key=lambda n: n.value)
+
+    def maximum(self, x: Number, y: Number) -> Number:
+        self._same(x, y)
+        return max(x, y, key=lambda n: n.value)
+
     def select(self, condition: Number, x: Number, y: Number) -> Number:
         self._same(x, y)
         return x if condition.value else y

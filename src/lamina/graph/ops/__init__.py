@@ -58,6 +58,10 @@ from lamina.graph.ops.convert import Bitcast as Bitcast
 from lamina.graph.ops.convert import Cast as Cast
 from lamina.graph.ops.convert import bitcast as bitcast
 from lamina.graph.ops.convert import cast as cast
+from lamina.graph.ops.dynamic import DynamicSlice as DynamicSlice
+from lamina.graph.ops.dynamic import DynamicUpdateSlice as DynamicUpdateSlice
+from lamina.graph.ops.dynamic import dynamic_slice as dynamic_slice
+from lamina.graph.ops.dynamic import dynamic_update_slice as dynamic_update_slice
 from lamina.graph.ops.elementwise import Elementwise as Elementwise
 from lamina.graph.ops.elementwise import Identity as Identity
 from lamina.graph.ops.elementwise import StopGradient as StopGradient
