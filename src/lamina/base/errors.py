@@ -73,6 +73,10 @@ class OutOfMemoryError(LaminaError, MemoryError):
     """More memory was asked for than the limit or the machine allows."""
 
 
+class CallError(LaminaError, RuntimeError):
+    """A function outside the compiler that a program calls has failed; its error is the cause."""
+
+
 class VerifyError(LaminaError):
     """A graph or a nest that breaks a rule of its language: a defect of the pass that made it."""
 

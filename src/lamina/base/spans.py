@@ -15,7 +15,8 @@ from types import CodeType
 import numpy as np
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
-_NO_USERS = (_PACKAGE, str(Path(np.__file__).resolve().parent) + os.sep)
+_NUMPY = Path(np.__file__).parent  # as it is imported and as it lies: it may be behind a link
+_NO_USERS = (_PACKAGE, str(_NUMPY) + os.sep, str(_NUMPY.resolve()) + os.sep)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 A thin Python face of the C++ in `native/`. It names no op.
 """
 
+from lamina.runtime.call import Call, raised_by
 from lamina.runtime.device import (
     CPU,
     Device,

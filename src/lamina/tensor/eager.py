@@ -19,7 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from lamina.base.errors import BoundsError, LaminaError, TraceError, VerifyError, user_frames
+from lamina.base.errors import (
+    LaminaError,
+    OutOfMemoryError,
+    TraceError,
+    VerifyError,
+    user_frames,
+)
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
@@ -328,5 +334,9 @@ def _run(cone: _Cone) -> list[Any]:
         buffers += [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
     try:
         return program.run(buffers)
-    except BoundsError:  # names the lines where this structure was met first; fail on these lines
+    except OutOfMemoryError:
+        raise
+    except LaminaError:  # names the lines where this structure was met first; fail on these lines
+        if not all(v.op.pure for v in cone.nodes):
+            raise
         return execution.compile(cone.graph(hoisted)).run(buffers)

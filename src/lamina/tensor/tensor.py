@@ -14,7 +14,8 @@ import numpy as np
 from lamina.base.dtypes import DType
 from lamina.base.dtypes import dtype as dtype_from
 from lamina.base.errors import ImmutableError, UsageError
-from lamina.graph.ir import Expression, Op, TensorType, Value
+from lamina.graph.ir import Expression, Op, TensorType, TupleType, Value
+from lamina.graph.ops import Item
 from lamina.tensor import eager, execution
 
 
@@ -44,9 +45,11 @@ class Tensor(Expression):
 
         def __getitem__(self, key: Any) -> Tensor: ...
 
-    def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Tensor:
+    def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         values = tuple([x._value if type(x) is Tensor else x for x in operands])
         value = eager.record(op, values)
+        if type(value.type) is TupleType:
+            return Parts(value)
         tensor = _fresh(value)
         binding = value.data
         if binding.depth > eager.FLUSH_DEPTH and binding.source is None:
@@ -221,6 +224,27 @@ class Tensor(Expression):
         if not spec:
             return str(self)
         return format(self._only("format()"), spec)
+
+
+class Parts(Expression):
+    """What an op with several results gives on Tensors; `ops.item` and `ops.items` take it apart.
+
+    Its Tensors are made at once, so that looking at one computes those that still live with it.
+    """
+
+    __slots__ = ("tensors", "type")
+    emit_level = 1
+
+    def __init__(self, value: Value):
+        self.type: TupleType = value.type
+        self.tensors = tuple(
+            [_fresh(eager.record(Item(i), (value,))) for i in range(len(value.type.items))]
+        )
+
+    def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Tensor:
+        if not isinstance(op, Item):
+            raise UsageError(f"{op.name}: takes tensors, not the results of an op as a whole")
+        return self.tensors[op.index]
 
 
 def _printable(array: np.ndarray) -> np.ndarray:

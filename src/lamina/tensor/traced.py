@@ -415,6 +415,7 @@ def _captured(values: list[Value]) -> list[Value]:
             known is not None
             and known.source is None
             and any(o.id in from_data for o in v.operands)
+            and v.op.pure
         ):
             from_data.add(v.id)
     outputs = {v.id for v in values}

@@ -55,7 +55,7 @@ def test_says_how_it_varies_in_one_way(kind: type[Op]) -> None:
 
 @pytest.mark.parametrize("kind", OWN.values(), ids=OWN)
 def test_says_how_it_loops_in_one_way(kind: type[Op]) -> None:
-    forms = [f for f in ("lane", "view", "compose") if getattr(kind, f) is not None]
+    forms = [f for f in ("lane", "view", "compose", "call") if getattr(kind, f) is not None]
     special = hasattr(kind, "combiner") or kind.__name__ in (
         "Contract", "Constant", "ScatterAdd", "Fusion", "Item",
     )  # fmt: skip

@@ -9,25 +9,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
-from lamina.backend.compile.faults import culprit, line_of
+from lamina.backend.compile.calls import call_of, surfaced
+from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.history import History
-from lamina.backend.compile.lower import Lowered, Slot, lower
+from lamina.backend.compile.lower import Lowered, Slot, Step, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
 from lamina.backend.targets import Target, select
 from lamina.base import config
-from lamina.base.errors import BoundsError, OutOfMemoryError
+from lamina.base.errors import OutOfMemoryError
 from lamina.base.text import quantity
 from lamina.graph.ir import Graph
 from lamina.graph.ops import outside_axis
 from lamina.runtime import (
     Argument,
     Buffer,
+    Call,
     KernelFault,
     Launch,
     OutOfMemory,
     Output,
     Program,
+    raised_by,
 )
 from lamina.runtime import Slot as Where
 
@@ -92,12 +95,14 @@ class Compiled:
 
         Raises:
             BoundsError: an index that was computed at run time lies outside its axis.
+        CallError: a library call failed; a LaminaError that it raised comes as it is.
             OutOfMemoryError: the arena or an output does not fit under the memory limit.
         """
         try:
             made = self._run(buffers, bytes(donated) if donated is not None else 0)
         except KernelFault as fault:
-            raise self._fault(fault) from None
+            # It has its cause. Given a name here, it would keep the buffers of this frame alive.
+            raise self._fault(fault)  # noqa: B904
         except OutOfMemory as refused:
             raise self._refused(refused) from None
         if self._results is None:
@@ -105,15 +110,22 @@ class Compiled:
         sources = {"output": made, "input": buffers, "constant": self._constants}
         return [_kept(sources[kind][number]) for kind, number in self._results]
 
-    def _fault(self, fault: KernelFault) -> BoundsError:
+    def _fault(self, fault: KernelFault) -> BaseException:
         lowered = self.record.lowered
         assert lowered is not None
         code, value, size, kernel = fault.values
+        called = step_of(lowered, kernel).call
+        if called is not None:
+            line = line_of(called, self.record.source, self.graph)
+            return surfaced(raised_by(value), called, line)
         node = culprit(lowered, kernel, code)
         if node is None:
-            return outside_axis("gather", value, size)
-        line = line_of(node, self.record.source, self.graph)
-        return outside_axis(node.op.name, value, size, line)
+            error = outside_axis("gather", value, size)
+        else:
+            line = line_of(node, self.record.source, self.graph)
+            error = outside_axis(node.op.name, value, size, line)
+        error.__suppress_context__ = True
+        return error
 
     def of(self, graph: Graph) -> Compiled:
         """The same program for an equal graph, whose lines its errors name."""
@@ -203,7 +215,11 @@ def _program(
     launches: list[Launch] = []
     history = History(plan)
     it = iter(kernels)
+    calls: list[Call] = []
     for step in lowered.steps:
+        if step.call is not None:
+            calls.append(call_of(step.call, step.results))
+            launches.append(_call_launch(step, calls[-1], len(launches), history))
         for task in step.tasks:
             kernel = next(it)
             args = [_argument(step.slots[p.name]) for p in task.nest.params]
@@ -224,9 +240,22 @@ def _program(
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
     outputs = [Output(sizes[n], plan.donors.get(n, -1)) for n in range(len(sizes))]
-    return Program(
-        launches, outputs, plan.arena_bytes, constants, len(lowered.inputs), keep=list(kernels)
-    )
+    keep = [*kernels, *calls]
+    return Program(launches, outputs, plan.arena_bytes, constants, len(lowered.inputs), keep=keep)
+
+
+def _call_launch(step: Step, call: Call, number: int, history: History) -> Launch:
+    """The launch of a library call: it may fail, and those with effects keep their order."""
+    assert step.call is not None
+    slots = step.slots
+    reads = [slot for name, slot in slots.items() if name.startswith("in")]
+    writes = [slot for name, slot in slots.items() if name.startswith("out")]
+    after = set(history.depend(number, reads, writes, checks=True))
+    if not step.call.op.pure:
+        after.update(history.follow_effect(number))
+    args = (*map(_argument, slots.values()), Argument(Where.STATUS))
+    dependencies = tuple(sorted(after))
+    return Launch(step.call.op.name, call.address, args, dependencies=dependencies)
 
 
 def _argument(slot: Slot) -> Argument:

@@ -16,6 +16,7 @@ from typing import Any
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.printer import names, statement
 from lamina.graph.ops import Constant, Fusion, Item, splat_value
+from lamina.graph.passes.fuse import is_call
 
 LINE_LENGTH = 200  # longer statements are cut
 LITERAL_ELEMENTS = 16  # longer arrays are counted rather than written
@@ -181,7 +182,13 @@ class Trail:
         steps = 0
         for v in after.nodes:
             if isinstance(v.op, Item):
-                found[v.id] = stores[v.operands[0].id][v.op.index]
+                whole = v.operands[0]
+                part = stores[whole.id][v.op.index] if whole.id in stores else None
+                found[v.id] = part or same.get(_key(v, found)) or self._fresh()
+            elif is_call(v):
+                found[v.id] = same.get(_key(v, found)) or self._fresh()
+                lines += [f"step {steps}: calls a library", f"    {line(v, found)}{comment(v)}"]
+                steps += 1
             elif isinstance(v.op, Fusion):
                 reads = [found[o.id] for o in v.operands]
                 inner = self._inside(v.op.body, reads, same)

@@ -14,6 +14,7 @@ from lamina.backend.compile.plan_memory import Plan
 from lamina.backend.nest.printer import to_text
 from lamina.base.text import quantity, table
 from lamina.graph.ops import Fusion
+from lamina.graph.passes.fuse import is_call
 
 WIDTH = 80
 CACHE_NOTE = "codegen: kernels that this process or the disk cache has are loaded, not compiled"
@@ -98,7 +99,8 @@ def _graphs(
     for stage in record.stages if passes or graphs else ():
         change = trail.follow(stage.graph)
         fusions = sum(isinstance(v.op, Fusion) for v in stage.graph.nodes)
-        after = _count(fusions, "step") if fusions else _count(stage.after, "node")
+        steps = fusions + sum(is_call(v) for v in stage.graph.nodes)
+        after = _count(steps, "step") if fusions else _count(stage.after, "node")
         title = f"{stage.name}: {_count(stage.before, 'node')} -> {after}"
         if not change.text:
             title = f"{stage.name}: no change"
@@ -122,8 +124,10 @@ def _kernels(compiled: Compiled) -> Section:
     rows = []
     for number, step in enumerate(lowered.steps):
         reads, writes = _traffic(step)
-        for task in step.tasks:
-            row = [len(rows), number, task.nest.name, step.policy, task.extent, task.grain]
+        for task in step.launches:
+            name = task.nest.name if task else step.body.outputs[0].op.name
+            parallel = (task.extent, task.grain) if task else ("", "")
+            row = [len(rows), number, name, step.policy, *parallel]
             rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
     head = ["launch", "step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
     seconds = compiled.record.seconds.get("schedule")
@@ -141,8 +145,9 @@ def _nests(compiled: Compiled, llvm: bool, assembly: bool) -> list[Section]:
     lowered, _ = _made(compiled)
     found: list[Section] = []
     shown: set[str] = set()
-    nests = [task.nest for step in lowered.steps for task in step.tasks]
-    for launch, (nest, kernel) in enumerate(zip(nests, compiled.record.kernels, strict=True)):
+    every = [task for step in lowered.steps for task in step.launches]
+    nests = [(launch, task.nest) for launch, task in enumerate(every) if task]
+    for (launch, nest), kernel in zip(nests, compiled.record.kernels, strict=True):
         if kernel.key in shown:
             continue
         shown.add(kernel.key)
@@ -184,7 +189,7 @@ def _value(slot_name: str) -> str:
 
 def _program(compiled: Compiled) -> Section:
     target = compiled.target
-    launches = len(compiled.record.kernels)
+    launches = sum(len(step.launches) for step in _made(compiled)[0].steps)
     title = f"program for {target.name}: {launches} {'launch' if launches == 1 else 'launches'}"
     return Section("program", title, str(compiled.program))
 

@@ -17,9 +17,13 @@ from lamina.graph.ops import Reduction, ScatterAdd, checking
 
 def culprit(lowered: Lowered, kernel: int, code: int) -> Value | None:
     """The node that reported fault `code` in the kernel with this number."""
-    bodies = [step.body for step in lowered.steps for _ in step.tasks]
-    nodes = checking(bodies[kernel]) if kernel < len(bodies) else []
+    nodes = checking(step_of(lowered, kernel).body)
     return nodes[code - 1] if 0 < code <= len(nodes) else None
+
+
+def step_of(lowered: Lowered, kernel: int) -> Step:
+    """The step that the kernel with this number belongs to."""
+    return [step for step in lowered.steps for _ in step.launches][kernel]
 
 
 def line_of(node: Value, compiled: Graph, graph: Graph) -> Span | None:
@@ -37,12 +41,14 @@ def last_check(lowered: Lowered) -> int:
     """The last step that can report a fault; -1 where none can.
 
     A step does not count where every index that it checks was checked by an earlier one, as the
-    backward pass of a lookup does.
+    backward pass of a lookup does. A library call may fail whenever it comes.
     """
     last = -1
     seen: set[tuple[int, int]] = set()
     number_of: dict[Any, int] = {}
     for number, step in enumerate(lowered.steps):
+        if step.call is not None:
+            last = number
         if any(task.nest.checks for task in step.tasks):
             checks = _checks(step, number_of)
             if not seen.issuperset(checks.values()):

@@ -78,6 +78,7 @@ class History:
         self.written_inputs = set(plan.donors.values())
         self.memories: dict[Place, _Memory] = {("arena", 0): _Memory(plan.arena_bytes)}
         self.checks: list[int] = []  # launches that may report a fault
+        self.effect = -1  # the last launch with an effect
 
     def depend(
         self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], checks: bool
@@ -102,6 +103,11 @@ class History:
             if place := self._place(slot):
                 found |= self._memory(place).write(*self._bytes(slot), launch)
         return tuple(sorted(found - {-1, launch}))
+
+    def follow_effect(self, launch: int) -> tuple[int, ...]:
+        """The launch with an effect before this one, which has one too: they keep their order."""
+        before, self.effect = self.effect, launch
+        return (before,) if before >= 0 else ()
 
     def _memory(self, place: Place) -> _Memory:
         return self.memories.setdefault(place, _Memory(1))

@@ -1,8 +1,7 @@
-"""From a fused graph to steps: each fusion scheduled, its operands and results bound to buffers."""
+"""From a fused graph to steps: fusions are scheduled, and everything is bound to buffers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +10,9 @@ from lamina.backend.schedule.policies import policy_of
 from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.base.spans import Span
-from lamina.graph.ir import Graph, Value
+from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
 from lamina.graph.ops import Fusion, Item
+from lamina.graph.passes.fuse import is_call
 
 
 @dataclass(eq=False)
@@ -36,13 +36,31 @@ class Slot:
 
 @dataclass
 class Step:
-    """One fusion: its tasks in order, and the slots of the parameters of its nests by name."""
+    """One fusion: its tasks in order, and the slots of the parameters of its nests by name.
+
+    Or one library call, which has no task: `in0`, `in1`, ... are its operands, `out0`, ... those of
+    its results that somebody reads.
+
+    Attributes:
+        call: the node that a library computes; None for a fusion.
+    """
 
     tasks: tuple[Task, ...]
     slots: dict[str, Slot]
     policy: str
     body: Graph
     span: Span | None = None
+    call: Value | None = None
+
+    @property
+    def launches(self) -> tuple[Task | None, ...]:
+        """What the executor starts: the tasks, or None for the one call."""
+        return self.tasks or (None,)
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """The numbers of the results of a call that have a slot, in order."""
+        return tuple(int(name[3:]) for name in self.slots if name.startswith("out"))
 
 
 @dataclass
@@ -79,7 +97,7 @@ class _Lowering:
     def run(self, graph: Graph) -> Lowered:
         inputs = []
         for i, v in enumerate(graph.inputs):
-            inputs.append(self._new("input", v, i))
+            inputs.append(self._new("input", v.type, i))
             self.slot[v.id] = inputs[-1]
         results = {v.id for v in graph.outputs}
         parts: dict[int, dict[int, Value]] = {}
@@ -91,50 +109,64 @@ class _Lowering:
         for v in graph.nodes:
             if isinstance(v.op, Item):
                 continue
-            if not isinstance(v.op, Fusion):
+            if not isinstance(v.op, Fusion) and not is_call(v):
                 self._constant(v)
                 continue
-            body = v.op.body
-            owners = parts.get(v.id, {}) if len(body.outputs) > 1 else {0: v}
-            outs = []
-            for j, out in enumerate(body.outputs):
+            several = isinstance(v.type, TupleType)
+            owners = parts.get(v.id, {}) if several else {0: v}
+            outs: dict[str, Slot] = {}
+            for j, type in enumerate(v.type.items if several else (v.type,)):
                 owner = owners.get(j)
+                if owner is None and is_call(v):
+                    continue  # nobody reads this part
                 kind = "output" if owner is not None and owner.id in results else "arena"
-                slot = self._new(kind, out, numbered if kind == "output" else -1)
+                slot = self._new(kind, type, numbered if kind == "output" else -1)
                 numbered += kind == "output"
                 if owner is not None:
                     self.slot[owner.id] = slot
-                outs.append(slot)
-            steps.append(self._step(v, body, outs, len(steps)))
+                outs[f"out{j}"] = slot
+            steps.append((self._call if is_call(v) else self._step)(v, outs, len(steps)))
         outputs = [self.slot[v.id] for v in graph.outputs]
         for slot in outputs:
             slot.last = len(steps)
         return Lowered(steps, inputs, outputs, self.constants, self.slots)
 
-    def _new(self, kind: str, v: Value, number: int) -> Slot:
-        slot = Slot(kind, v.type.size_bytes, number, name=f"{kind}{number}: {v.type}")
+    def _new(self, kind: str, type: TensorType, number: int) -> Slot:
+        slot = Slot(kind, type.size_bytes, number, name=f"{kind}{number}: {type}")
         self.slots.append(slot)
         return slot
 
     def _constant(self, v: Value) -> None:
         array = np.ascontiguousarray(v.op.reference()) if v.op is not None else None
         assert array is not None and not v.operands, f"fuse left {v!r} outside a fusion"
-        self.slot[v.id] = self._new("constant", v, len(self.constants))
+        self.slot[v.id] = self._new("constant", v.type, len(self.constants))
         self.constants.append(array)
 
-    def _step(self, v: Value, body: Graph, outs: Sequence[Slot], number: int) -> Step:
+    def _call(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
+        slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
+        _live(slots, number)
+        inputs = tuple(placeholder(o.type) for o in v.operands)
+        body = Graph(inputs, (Value(v.type, v.op, inputs, v.span),))
+        return Step((), slots, "library call", body, v.span, v)
+
+    def _step(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
+        body = v.op.body
         known = self.scheduled.get(body)
         if known is None:
             policy = policy_of(body)
             known = self.scheduled[body] = (policy.name, policy.schedule(body, self.target))
         name, schedule = known
-        slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)}
-        slots |= {f"out{j}": slot for j, slot in enumerate(outs)}
+        slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
         for k, size_bytes in enumerate(schedule.temporaries_bytes):
             slots[f"tmp{k}"] = Slot("arena", size_bytes, name=f"tmp{k}")
             self.slots.append(slots[f"tmp{k}"])
-        for slot in slots.values():
-            if slot.kind in ("arena", "output") and slot.first < 0:
-                slot.first = number
-            slot.last = max(slot.last, number)
+        _live(slots, number)
         return Step(schedule.tasks, slots, name, body, v.span)
+
+
+def _live(slots: dict[str, Slot], number: int) -> None:
+    """Note that step `number` reads and writes these slots."""
+    for slot in slots.values():
+        if slot.kind in ("arena", "output") and slot.first < 0:
+            slot.first = number
+        slot.last = max(slot.last, number)

@@ -10,6 +10,7 @@ from lamina.graph.ir.op import Op as Op
 from lamina.graph.ir.op import same_dtype as same_dtype
 from lamina.graph.ir.types import TensorType as TensorType
 from lamina.graph.ir.types import TupleType as TupleType
+from lamina.graph.ir.types import Type as Type
 from lamina.graph.ir.value import Expression as Expression
 from lamina.graph.ir.value import Value as Value
 from lamina.graph.ir.value import apply as apply

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from lamina.base.dtypes import dtype as dtype_of
-from lamina.base.errors import DTypeError, ShapeError, UsageError
-from lamina.base.spans import at
+from lamina.base.errors import CallError, DTypeError, LaminaError, ShapeError, UsageError
+from lamina.base.spans import Span, at
 from lamina.graph.ir.graph import Graph
+from lamina.graph.ir.op import Op
 from lamina.graph.ir.printer import names, op_text, statement
 from lamina.graph.ir.types import TensorType, TupleType
 from lamina.graph.ir.value import Value
@@ -33,9 +34,30 @@ def evaluate(graph: Graph, *arrays: Any) -> tuple[np.ndarray, ...]:
     with np.errstate(all="ignore"):
         for v in graph.nodes:
             with at(v.span):
-                result = v.op.reference(*[found[o.id] for o in v.operands])
+                result = _computed(v.op, [found[o.id] for o in v.operands])
             found[v.id] = _conform(result, v)
     return tuple(found[v.id] for v in graph.outputs)
+
+
+def _computed(op: Op, arrays: list[Any]) -> Any:
+    if op.call is None:
+        return op.reference(*arrays)
+    try:
+        return op.reference(*arrays)
+    except LaminaError:
+        raise
+    except Exception as error:
+        raise call_error(op.name, error) from error
+
+
+def call_error(name: str, error: Exception, span: Span | None = None) -> CallError:
+    """The error of an op whose library call raised `error`."""
+    return CallError(
+        f"{name}: the function that computes it failed",
+        [f"{type(error).__name__}: {error}"],
+        "the error above this one says where",
+        span,
+    )
 
 
 def with_values(graph: Graph, *arrays: Any) -> str:

@@ -11,10 +11,18 @@ of `linear_operands` together);
 `jvp(operands, dots, out)`, in ordinary ops, for the few others (with a `transpose` beside it where
 the op is linear in its `linear_operands` only, such as the right-hand side of a linear system);
 or `constant = True`, for ops that do not vary (comparisons, integers).
+Beside one of them, `vjp(bars, operands, out)` may say how cotangents go back, where that is better
+than transposing the tangents: one cotangent or None for each operand.
+
+An op whose type is a TupleType has several results, which `Item` takes apart. The tangent of such
+a value is a tuple with a tangent for each part, and so is its cotangent: `jvp` returns one,
+`transpose` gets one as `bar`. Where a part is zero, or does not vary, it is None. `vjp` gets a
+tuple always, with one entry where there is one result.
 
 *How it loops*: `lane(s, *xs)` for one element from one element of each operand;
 `view(s, index, *operands)` for one element from operands read at computed indices;
-`Reduction` and `Contract` have axes; or `compose(*operands)` writes the op with others.
+`Reduction` and `Contract` have axes; `compose(*operands)` writes the op with others; or
+`call(*arrays)` computes it by a library (see `ops.opaque`).
 """
 
 from __future__ import annotations
@@ -49,13 +57,16 @@ class Op:
     arity: ClassVar[int | None] = 1  # None: any number of operands, at least one
     constant: ClassVar[bool] = False
     jointly: ClassVar[bool] = False
+    pure: ClassVar[bool] = True  # equal operands, equal results, and nothing else happens
     cost: ClassVar[int] = 1  # rough flops for one element; fusing compares it with a load
     partials: ClassVar[Callable[..., Sequence[Any]] | None] = None
     transpose: ClassVar[Callable[..., Any] | None] = None
     jvp: ClassVar[Callable[..., Any] | None] = None
+    vjp: ClassVar[Callable[..., Any] | None] = None
     lane: ClassVar[Callable[..., Any] | None] = None
     view: ClassVar[Callable[..., Any] | None] = None
     compose: ClassVar[Callable[..., Any] | None] = None
+    call: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)

@@ -68,9 +68,7 @@ from lamina.graph.ops.elementwise import StopGradient as StopGradient
 from lamina.graph.ops.elementwise import identity as identity
 from lamina.graph.ops.elementwise import stop_gradient as stop_gradient
 from lamina.graph.ops.fusion import Fusion as Fusion
-from lamina.graph.ops.fusion import Item as Item
 from lamina.graph.ops.fusion import fusion as fusion
-from lamina.graph.ops.fusion import item as item
 from lamina.graph.ops.index import Gather as Gather
 from lamina.graph.ops.index import Iota as Iota
 from lamina.graph.ops.index import ScatterAdd as ScatterAdd
@@ -79,6 +77,9 @@ from lamina.graph.ops.index import gather as gather
 from lamina.graph.ops.index import iota as iota
 from lamina.graph.ops.index import outside_axis as outside_axis
 from lamina.graph.ops.index import scatter_add as scatter_add
+from lamina.graph.ops.item import Item as Item
+from lamina.graph.ops.item import item as item
+from lamina.graph.ops.item import items as items
 from lamina.graph.ops.logic import And as And
 from lamina.graph.ops.logic import Bitwise as Bitwise
 from lamina.graph.ops.logic import Not as Not
@@ -92,6 +93,7 @@ from lamina.graph.ops.logic import or_ as or_
 from lamina.graph.ops.logic import shift_left as shift_left
 from lamina.graph.ops.logic import shift_right as shift_right
 from lamina.graph.ops.logic import xor as xor
+from lamina.graph.ops.opaque import Opaque as Opaque
 from lamina.graph.ops.random import RandomBits as RandomBits
 from lamina.graph.ops.random import random_bits as random_bits
 from lamina.graph.ops.reduce import ArgExtreme as ArgExtreme

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import numpy as np
+from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, emit
@@ -58,33 +56,3 @@ class Fusion(Op):
 def fusion(body: Graph, *operands: Any) -> Any:
     """The body applied to the operands, as one node."""
     return emit(Fusion(body), *operands)
-
-
-@dataclass(frozen=True)
-class Item(Op):
-    """Part `index` of a tuple.  Inputs: a tuple.  Source: ours."""
-
-    cost = 0
-    takes_tuple: ClassVar[bool] = True
-    index: int
-
-    def infer(self, *types: Any) -> TensorType:
-        whole = types[0]
-        if not isinstance(whole, TupleType) or not 0 <= self.index < len(whole.items):
-            raise ShapeError(
-                f"item: there is no part {self.index}",
-                [f"x: {whole}", f"index: {self.index}"],
-                "parts count from 0",
-            )
-        return whole.items[self.index]
-
-    def reference(self, *arrays: Any) -> np.ndarray:
-        return arrays[0][self.index]
-
-    def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
-        return item(dots[0], self.index)
-
-
-def item(x: Any, index: int) -> Any:
-    """Part `index` of a tuple value."""
-    return emit(Item(index), x)

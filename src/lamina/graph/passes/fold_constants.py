@@ -23,6 +23,7 @@ def fold_constants(graph: Graph) -> Graph:
     """Evaluate nodes whose operands are constants, by the reference of their op.
 
     An elementwise op on numbers that are the same everywhere gives such a number, of any shape.
+    Library calls wait for the program: what they cost or raise belongs there.
 
     Before:  %0 = constant(2.0, f32, (8,));  %1 = multiply %0, %0;  %2 = add %x, %1
     After:   %0 = constant(4.0, f32, (8,));  %1 = add %x, %0
@@ -33,7 +34,7 @@ def fold_constants(graph: Graph) -> Graph:
 def _fold(v: Value, operands: tuple[Value, ...]) -> Value | None:
     if not operands or not all(isinstance(o.op, Constant) for o in operands):
         return None
-    if not isinstance(v.type, TensorType):
+    if not isinstance(v.type, TensorType) or v.op.call is not None:
         return None
     splats = [splat_value(o) for o in operands]
     if isinstance(v.op, Elementwise) and None not in splats:

@@ -12,9 +12,9 @@
 
 Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILITIES BE-4):
 
-1. *Stored or pulled.* Contractions, reductions, scatters, concatenations of many parts and outputs
-   are stored. Any other value is recomputed where it is read (pulled), unless that costs more than
-   reading it back.
+1. *Stored or pulled.* Contractions, reductions, scatters, concatenations of many parts, outputs,
+   and what library calls take and give are stored. Any other value is recomputed where it is read
+   (pulled), unless that costs more than reading it back.
 2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
    Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
 3. *Order.* A group must not need, from outside, anything that depends on the group.
@@ -48,7 +48,7 @@ CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs it
 GROUP_LIMIT = 160  # operations on the way to an element; longer chains gain nothing more
 PARTS_LIMIT = 8  # parts of a concatenation that a reader may choose from for each element
 
-ALONE = ("scatter", "join")  # groups of these kinds have one member
+ALONE = ("scatter", "join", "call")  # groups of these kinds have one member
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Group:
     """A kernel in the making.
 
     Attributes:
-        kind: "map", "rows", "reduce", "contract", "scatter" or "join".
+        kind: "map", "rows", "reduce", "contract", "scatter", "join"; or "call", which stays a node.
         space: the shape that its loops run over.
         kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
         axes: the reduced axes (negative), for rows and reduce.
@@ -91,7 +91,7 @@ def _opened(graph: Graph) -> Graph:
         if isinstance(v.op, Fusion):
             parts[v.id] = inline(v.op.body, [new[o.id] for o in v.operands], emit)
             new[v.id] = parts[v.id][0]
-        elif isinstance(v.op, Item):
+        elif isinstance(v.op, Item) and v.operands[0].id in parts:
             new[v.id] = parts[v.operands[0].id][v.op.index]
         else:
             new[v.id] = _copy(v, tuple(new[o.id] for o in v.operands))
@@ -108,6 +108,7 @@ class _Fuser:
         self.graph = graph
         self.inputs = {v.id for v in graph.inputs}
         self.outputs = {v.id for v in graph.outputs}
+        self.whole = self.outputs | {o.id for v in graph.nodes if is_call(v) for o in v.operands}
         self.stored: set[int] = set()
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
@@ -118,7 +119,9 @@ class _Fuser:
     def run(self) -> Graph:
         self._choose_stored()
         for v in self.graph.nodes:
-            if v.id in self.stored:
+            if isinstance(v.op, Item):
+                self.group_of[v.id] = self.group_of[v.operands[0].id]
+            elif v.id in self.stored:
                 self._place(v)
         self._absorb()
         return self._build()
@@ -130,8 +133,12 @@ class _Fuser:
             if _is_literal(v) and v.id not in self.outputs:
                 self.cone_cost[v.id] = 0  # lies in memory already
                 continue
+            if is_call(v) or isinstance(v.op, Item):
+                self.stored.add(v.id)
+                self.cone_cost[v.id] = 0
+                continue
             cost = self._pull_cost(v)
-            must = v.id in self.outputs or not pullable(v) or _has_many_parts(v)
+            must = v.id in self.whole or not pullable(v) or _has_many_parts(v)
             if must or (cost > 0 and self._better_stored(v, cost)):
                 self.stored.add(v.id)
                 cost = 0
@@ -165,7 +172,7 @@ class _Fuser:
         stack = list(self.graph.users[v.id])
         while stack:
             user = stack.pop()
-            if _is_cheap_view(user) and user.id not in self.outputs:
+            if _is_cheap_view(user) and user.id not in self.whole:
                 stack.extend(self.graph.users[user.id])
             else:
                 found.append(user)
@@ -358,7 +365,10 @@ class _Fuser:
                     u.id for u in self.leaves_of[m.id] if self.group_of.get(u.id) is not group
                 )
         for group in self._sorted_groups():
-            self._emit(group, [m for m in group.members if m.id in used], new)
+            if group.kind == "call":
+                self._keep(group.members[0], new)
+            else:
+                self._emit(group, [m for m in group.members if m.id in used], new)
         return Graph(self.graph.inputs, tuple(new[v.id] for v in self.graph.outputs))
 
     def _sorted_groups(self) -> list[Group]:
@@ -383,6 +393,14 @@ class _Fuser:
                     heapq.heappush(ready, reader)
         assert len(order) == len(live), "fuse: groups depend on each other in a cycle"
         return order
+
+    def _keep(self, call: Value, new: dict[int, Value]) -> None:
+        """A library call and its parts, on the stored values that the call reads."""
+        operands = tuple(new.setdefault(o.id, o) for o in call.operands)
+        new[call.id] = _copy(call, operands)
+        for part in self.graph.users[call.id]:
+            if isinstance(part.op, Item):
+                new[part.id] = _copy(part, (new[call.id],))
 
     def _emit(self, group: Group, outputs: list[Value], new: dict[int, Value]) -> None:
         body_of: dict[int, Value] = {}
@@ -430,6 +448,11 @@ def _copy_span(new: Value, old: Value) -> Value:
     return new
 
 
+def is_call(v: Value) -> bool:
+    """Whether a library computes `v`, between the kernels."""
+    return v.op is not None and v.op.call is not None
+
+
 def pullable(v: Value) -> bool:
     """Whether an element of `v` can be computed where it is read: lanes, views and splats."""
     if v.op is None:
@@ -469,6 +492,8 @@ def _expands_rows(v: Value, space: Shape, kept: Shape) -> bool:
 
 def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
     """Kind, space, kept part and reduced axes of the group that `v` would make by itself."""
+    if is_call(v):
+        return "call", (), (), ()
     shape = v.type.shape
     if isinstance(v.op, Contract):
         return "contract", shape, shape, ()

@@ -13,7 +13,8 @@ from lamina.graph.passes.pass_ import graph_pass
 def merge_equal(graph: Graph) -> Graph:
     """Compute each value once.
 
-    Ops compare by their parameters, so equal constants merge too; 0.0 and -0.0 do not.
+    Ops compare by their parameters, so equal constants merge too; 0.0 and -0.0 do not. Ops with
+    effects stay as many as they are.
 
     Before:  %0 = exp %x;  %1 = exp %x;  %2 = add %0, %1
     After:   %0 = exp %x;  %1 = add %0, %0
@@ -22,7 +23,7 @@ def merge_equal(graph: Graph) -> Graph:
 
     def rewrite(v: Value, operands: tuple[Value, ...]) -> Value:
         key = (v.op, *[o.id for o in operands])
-        found = first.get(key)
+        found = first.get(key) if v.op.pure else None
         if found is None:
             same = all(a is b for a, b in zip(operands, v.operands))
             found = first[key] = v if same else apply(v.op, operands)

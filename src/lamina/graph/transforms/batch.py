@@ -2,7 +2,8 @@
 
 Ops lift over leading axes, so the rule for every op is: put the new axis first and keep the op.
 What is not batched but meets something batched is expanded. An op may know better than that:
-`batch(size, operands, is_batched)` gives the batched result, or None for the general rule.
+`batch(size, operands, is_batched)` gives the batched result, or None for the general rule. An op
+with several results lifts each of them, and its `batch` gives a value with as many parts.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from collections.abc import Sequence
 
 from lamina.base.errors import ShapeError, UsageError
 from lamina.base.spans import at
-from lamina.graph.ir import Graph, TensorType, Value, emit, placeholder, topological
+from lamina.graph.ir import (
+    Graph,
+    TupleType,
+    Type,
+    Value,
+    emit,
+    placeholder,
+    topological,
+)
 from lamina.graph.ops import constant, expand, splat_value
 
 
@@ -32,7 +41,10 @@ def batch(graph: Graph, size: int, mapped: Sequence[bool]) -> Graph:
             [f"inputs: {len(graph.inputs)}", f"mapped: {len(mapped)}"],
             "give one boolean for each input",
         )
-    inputs = [placeholder(_batched_type(v, size)) if m else v for v, m in zip(graph.inputs, mapped)]
+    inputs = [
+        placeholder(v.type.with_shape((size, *v.shape))) if m else v
+        for v, m in zip(graph.inputs, mapped)
+    ]
     new = {v.id: w for v, w, m in zip(graph.inputs, inputs, mapped) if m}
     return Graph(inputs, batch_values(graph.outputs, new, size))
 
@@ -79,7 +91,7 @@ def lift_over(v: Value, operands: Sequence[Value | None], size: int) -> Value:
     """
     full = [w if w is not None else _repeated(o, size) for w, o in zip(operands, v.operands)]
     lifted = emit(v.op, *full)
-    if isinstance(v.type, TensorType) and lifted.shape != (size, *v.shape):
+    if lifted.type != _lifted_type(v.type, size):
         raise ShapeError(
             f"batch: {v.op.name} does not lift over leading axes",
             [f"one example: {v.type}", f"{size} examples: {lifted.type}"],
@@ -96,5 +108,8 @@ def _repeated(v: Value, size: int) -> Value:
     return expand(v, (-1 - v.rank,), (size,))
 
 
-def _batched_type(v: Value, size: int) -> TensorType:
-    return v.type.with_shape((size, *v.type.shape))
+def _lifted_type(type: Type, size: int) -> Type:
+    """The type with the new axis first, of each part where there are several."""
+    if isinstance(type, TupleType):
+        return TupleType(tuple(t.with_shape((size, *t.shape)) for t in type.items))
+    return type.with_shape((size, *type.shape))

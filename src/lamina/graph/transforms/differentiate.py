@@ -5,7 +5,7 @@ orders follow from that one. The results are ordinary values, so they are differ
 and compiled like any others.
 
 A tangent or cotangent that is zero is None until somebody needs it as a value. Values that are
-not floating have neither.
+not floating have neither. Those of a value with several parts are tuples, part by part.
 
 Source: Griewank & Walther 2008, Evaluating Derivatives, chapters 3 and 4; transposing a linear
 program instead of writing reverse rules: Radul et al. 2022, "You only linearize once".
@@ -18,14 +18,15 @@ from typing import Any
 
 from lamina.base.errors import UsageError
 from lamina.base.spans import at
-from lamina.graph.ir import Expression, Graph, TensorType, Value, placeholder, topological
+from lamina.graph.ir import Expression, Graph, TupleType, Value, placeholder, topological
 from lamina.graph.ir import emit as record
-from lamina.graph.ops import lift, zeros_like
+from lamina.graph.ops import item, lift, zeros_like
 
 
 def varies(v: Value) -> bool:
-    """Whether a value has derivatives: floating numbers have."""
-    return isinstance(v.type, TensorType) and v.type.dtype.is_float
+    """Whether a value has derivatives: floating numbers have, and tuples with one among them."""
+    parts = v.type.items if isinstance(v.type, TupleType) else (v.type,)
+    return any(t.dtype.is_float for t in parts)
 
 
 def scale(factor: Any, dot: Any) -> Any:
@@ -45,7 +46,16 @@ def plus(a: Any, b: Any) -> Any:
     """a + b where None is zero."""
     if a is None or b is None:
         return a if b is None else b
+    if isinstance(a, tuple):
+        return tuple(plus(p, q) for p, q in zip(a, b, strict=True))
     return a + b
+
+
+def _some(parts: Any) -> Any:
+    """A tangent or cotangent, None where it is a tuple of nothing but zeros."""
+    if not isinstance(parts, tuple | list):
+        return parts
+    return tuple(parts) if any(p is not None for p in parts) else None
 
 
 # ------------------------------------------------------------------ forward mode
@@ -94,24 +104,37 @@ def _tangent(v: Value, dots: list[Any], emit: Callable[..., Any]) -> Any:
         return total
     moving = [i for i, dot in enumerate(dots) if dot is not None]
     if op.jvp is not None and not _is_linear(op, operands, moving):
-        return op.jvp(operands, [_or_zero(d, o) for d, o in zip(dots, operands)], v)
+        return _some(op.jvp(operands, [_or_zero(d, o) for d, o in zip(dots, operands)], v))
     if op.transpose is None:
         raise _no_derivative(v)
     linear = set(op.linear_operands(len(operands)))
     if op.jointly:
         together = [_or_zero(d, o) if i in linear else o
                     for i, (d, o) in enumerate(zip(dots, operands))]  # fmt: skip
-        return emit(op, *together)
+        return _parts(emit(op, *together), v)
     total = None
     for i in sorted(linear):
         if dots[i] is not None:
-            total = plus(total, emit(op, *operands[:i], dots[i], *operands[i + 1 :]))
+            one = emit(op, *operands[:i], dots[i], *operands[i + 1 :])
+            total = plus(total, _parts(one, v))
     return total
+
+
+def _parts(dot: Any, v: Value) -> Any:
+    """A tangent that was computed as one value, as a tuple where `v` has several parts."""
+    if not isinstance(v.type, TupleType):
+        return dot
+    types = v.type.items
+    return tuple(item(dot, i) if t.dtype.is_float else None for i, t in enumerate(types))
 
 
 def _or_zero(dot: Any, operand: Value) -> Any:
     """The tangent as a value; an operand without derivatives has none."""
-    return zeros_like(operand) if dot is None and varies(operand) else dot
+    if dot is not None:
+        return dot
+    if isinstance(operand.type, TupleType):
+        return (None,) * len(operand.type.items)
+    return zeros_like(operand) if varies(operand) else None
 
 
 def _no_derivative(v: Value) -> UsageError:
@@ -177,7 +200,11 @@ def _contributions(v: Value, bar: Any, active: set[int]) -> Iterable[tuple[int, 
     """What one node passes back to each of its active operands."""
     op, operands = v.op, v.operands
     moving = [i for i, o in enumerate(operands) if o.id in active]
-    if op.partials is not None:
+    if op.vjp is not None:
+        bars = bar if isinstance(v.type, TupleType) else (bar,)
+        back = op.vjp(bars, operands, v)
+        parts = [(i, _some(back[i])) for i in moving]
+    elif op.partials is not None:
         factors = op.partials(*operands, out=v)
         parts = [(i, scale(factors[i], bar)) for i in moving]
     elif _is_linear(op, operands, moving):
@@ -195,7 +222,11 @@ def _transposed_jvp(v: Value, bar: Any, moving: list[int]) -> list[tuple[int, An
     dots = {i: placeholder(v.operands[i].type) for i in moving}
     zero = [dots.get(i) if i in dots else _or_zero(None, o) for i, o in enumerate(v.operands)]
     tangent = v.op.jvp(v.operands, zero, v)
-    return list(zip(dots, pull_back([tangent], [bar], list(dots.values()))))
+    several = isinstance(v.type, TupleType)
+    pairs = zip(tangent, bar, strict=True) if several else [(tangent, bar)]
+    used = [(t, b) for t, b in pairs if t is not None and b is not None]
+    ends, bars = [t for t, _ in used], [b for _, b in used]
+    return list(zip(dots, pull_back(ends, bars, list(dots.values()))))
 
 
 # ------------------------------------------------------------------ graphs

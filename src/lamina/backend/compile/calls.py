@@ -1,0 +1,100 @@
+"""Steps that a library computes: views of the program's memory, the call, its results put back."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lamina.base.errors import DTypeError, LaminaError, ShapeError
+from lamina.base.spans import Span, at
+from lamina.graph.ir import TensorType, TupleType, Value
+from lamina.graph.ir.evaluate import call_error
+from lamina.runtime.call import Call
+
+
+def call_of(node: Value, wanted: Sequence[int]) -> Call:
+    """The kernel that computes `node`.
+
+    Args:
+        node: an op with `call`, on the types that it is compiled for.
+        wanted: the parts of its result that somebody reads, in order.
+
+    Returns:
+        A kernel whose arguments are the operands, then the wanted parts.
+    """
+    op: Any = node.op
+    inputs = [o.type for o in node.operands]
+    parts = parts_of(node)
+    outputs = [parts[i] for i in wanted]
+
+    def run(addresses: list[int]) -> None:
+        arrays = [_view(a, t) for a, t in zip(addresses, inputs)]
+        for array in arrays:
+            array.flags.writeable = False
+        with at(node.span), np.errstate(all="ignore"):
+            result = op.call(*arrays)
+            results = result if isinstance(node.type, TupleType) else (result,)
+            _require(len(results) == len(parts), node, f"{len(results)} results")
+            for address, type, i in zip(addresses[len(inputs) :], outputs, wanted):
+                _put(_view(address, type), results[i], node, i)
+
+    return Call(run, len(inputs) + len(outputs))
+
+
+def parts_of(node: Value) -> tuple[TensorType, ...]:
+    """The types of the results of a call."""
+    return node.type.items if isinstance(node.type, TupleType) else (node.type,)
+
+
+def _view(address: int, type: TensorType) -> np.ndarray:
+    """The array at an address; the memory belongs to the program."""
+    if not type.size:
+        return np.empty(type.shape, type.dtype.numpy)
+    memory: Any = (ctypes.c_char * type.size_bytes).from_address(address)
+    return np.frombuffer(memory, type.dtype.numpy, type.size).reshape(type.shape)
+
+
+def _put(place: np.ndarray, result: Any, node: Value, i: int) -> None:
+    array = np.asarray(result)
+    given = f"{array.dtype}{list(array.shape)} as result {i}"
+    _require(array.shape == place.shape, node, given)
+    _require(array.dtype == place.dtype, node, given, DTypeError)
+    np.copyto(place, array)
+
+
+def _require(
+    condition: bool, node: Value, given: str, kind: type[LaminaError] = ShapeError
+) -> None:
+    if not condition:
+        raise kind(
+            f"{node.op.name}: the call gave something else than declared",
+            [f"declared: {node.type}", f"given:    {given}"],
+            "make the type rule and the function agree",
+        )
+
+
+def surfaced(error: BaseException | None, node: Value, line: Span | None) -> BaseException:
+    """What the user gets for the error of a call.
+
+    Args:
+        error: what the call raised.
+        node: the op as it was compiled.
+        line: the line that it has in the graph that ran.
+    """
+    if error is None:
+        return call_error(node.op.name, RuntimeError("its error was lost"), line)
+    if not isinstance(error, Exception):
+        return error  # an interrupt, an exit
+    if not isinstance(error, LaminaError):
+        made = call_error(node.op.name, error, line)
+        made.__cause__ = error
+        return made
+    error.__suppress_context__ = True
+    if error.span is not node.span or line is node.span:
+        return error
+    made = type(error)(error.summary, error.facts, error.help, line)
+    made.__cause__ = error.__cause__
+    return made
