@@ -29,7 +29,7 @@ def test_minus_a_boolean() -> None:
     assert whole(error) == (
         "negative: no meaning for bool\n"
         "  operand 0: bool[2]\n"
-        "  takes: int, uint, float\n"
+        "  takes: int, uint, float, complex\n"
         "  help: cast it first, as in x.astype(lamina.float32)\n"
         "  at test_minus_a_boolean: -x"
     )
@@ -62,7 +62,7 @@ def test_condition_that_is_no_boolean() -> None:
 
 NAMES = (
     "bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, "
-    "float16, bfloat16, float32, float64"
+    "float16, bfloat16, float32, float64, complex64, complex128, float8_e4m3fn, float8_e5m2"
 )
 
 
@@ -79,17 +79,15 @@ def test_name_of_no_dtype() -> None:
 def test_dtype_of_another_library() -> None:
     x = lm.zeros((2,))
     with pytest.raises(lm.DTypeError) as error:
-        x.astype(np.complex64)
+        x.astype(np.longdouble)
     assert whole(error) == (
-        "no element type <class 'numpy.complex64'>\n"
+        "no element type <class 'numpy.longdouble'>\n"
         f"  there are: {NAMES}\n"
-        "  at test_dtype_of_another_library: x.astype(np.complex64)"
+        "  at test_dtype_of_another_library: x.astype(np.longdouble)"
     )
 
 
-@pytest.mark.parametrize(
-    ("data", "found"), [(["a"], "<U1"), ([1 + 2j], "complex128"), ([None], "object")]
-)
+@pytest.mark.parametrize(("data", "found"), [(["a"], "<U1"), ([None], "object")])
 def test_data_that_is_no_number(data: list[object], found: str) -> None:
     with pytest.raises(lm.DTypeError) as error:
         lm.asarray(data)
@@ -97,6 +95,45 @@ def test_data_that_is_no_number(data: list[object], found: str) -> None:
         f"asarray: no element type for {found}\n"
         "  given: list\n"
         "  at test_data_that_is_no_number: lm.asarray(data)"
+    )
+
+
+def test_complex_numbers_as_real_ones() -> None:
+    z = lm.asarray([1 + 2j])
+    with pytest.raises(lm.DTypeError) as error:
+        z.astype(lm.float32)
+    assert whole(error) == (
+        "cast: float32 holds no complex number\n"
+        "  x: c64[1]\n"
+        "  to: float32\n"
+        "  help: take lamina.real(x) or lamina.abs(x) first\n"
+        "  at test_complex_numbers_as_real_ones: z.astype(lm.float32)"
+    )
+
+
+def test_order_of_complex_numbers() -> None:
+    z = lm.asarray([1 + 2j])
+    with pytest.raises(lm.DTypeError) as error:
+        lm.less(z, 3)
+    assert whole(error) == (
+        "less: no meaning for complex64\n"
+        "  operand 0: c64[1]\n"
+        "  takes: bool, int, uint, float\n"
+        "  help: complex numbers have no order: take lamina.real(x) or lamina.abs(x) first\n"
+        "  at test_order_of_complex_numbers: lm.less(z, 3)"
+    )
+
+
+def test_arithmetic_in_float8() -> None:
+    x = lm.zeros((2,), dtype=lm.float8_e5m2)
+    with pytest.raises(lm.DTypeError) as error:
+        x + x
+    assert whole(error) == (
+        "add: no meaning for float8_e5m2\n"
+        "  operand 0: f8e5m2[2]\n"
+        "  takes: int, uint, float, complex\n"
+        "  help: float8_e5m2 is for storage: cast it first, as in x.astype(lamina.float32)\n"
+        "  at test_arithmetic_in_float8: x + x"
     )
 
 

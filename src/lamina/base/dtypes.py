@@ -20,7 +20,7 @@ class DType:
 
     name: str
     long_name: str
-    kind: str  # "bool", "int", "uint" or "float"
+    kind: str  # "bool", "int", "uint", "float", "complex", or "storage": cast to compute with it
     bits: int
 
     def __str__(self) -> str:
@@ -35,7 +35,8 @@ class DType:
     @cached_property
     def numpy(self) -> np.dtype:
         """The NumPy dtype with the same bytes."""
-        return np.dtype(ml_dtypes.bfloat16 if self.name == "bf16" else self.long_name)
+        own = self.name in ("bf16", "f8e4m3fn", "f8e5m2")
+        return np.dtype(getattr(ml_dtypes, self.long_name) if own else self.long_name)
 
     @property
     def size_bytes(self) -> int:
@@ -47,8 +48,27 @@ class DType:
         return self.kind == "float"
 
     @property
+    def is_complex(self) -> bool:
+        return self.kind == "complex"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether it is floating or complex: what has derivatives."""
+        return self.kind in ("float", "complex")
+
+    @property
     def is_integer(self) -> bool:
         return self.kind in ("int", "uint")
+
+    @property
+    def part(self) -> DType:
+        """The dtype of the real and the imaginary part; itself for what is not complex."""
+        return _BY_NAME[f"f{self.bits // 2}"] if self.is_complex else self
+
+    @property
+    def complex(self) -> DType:
+        """The smallest complex dtype that holds it; an integer becomes complex64."""
+        return complex128 if self.is_inexact and self.part.bits == 64 else complex64
 
 
 bool_ = DType("bool", "bool", "bool", 1)
@@ -64,10 +84,14 @@ float16 = DType("f16", "float16", "float", 16)
 bfloat16 = DType("bf16", "bfloat16", "float", 16)
 float32 = DType("f32", "float32", "float", 32)
 float64 = DType("f64", "float64", "float", 64)
+complex64 = DType("c64", "complex64", "complex", 64)
+complex128 = DType("c128", "complex128", "complex", 128)
+float8_e4m3fn = DType("f8e4m3fn", "float8_e4m3fn", "storage", 8)
+float8_e5m2 = DType("f8e5m2", "float8_e5m2", "storage", 8)
 
 ALL = (
     bool_, int8, int16, int32, int64, uint8, uint16, uint32, uint64,
-    float16, bfloat16, float32, float64,
+    float16, bfloat16, float32, float64, complex64, complex128, float8_e4m3fn, float8_e5m2,
 )  # fmt: skip
 _BY_NAME = {d.name: d for d in ALL} | {d.long_name: d for d in ALL}
 _BY_NUMPY = {d.numpy: d for d in ALL}
@@ -87,6 +111,8 @@ def dtype(spec: object) -> DType:
         return float32
     if spec is int:
         return int64
+    if spec is complex:
+        return complex64
     try:
         return _BY_NUMPY[np.dtype(spec)]  # type: ignore[call-overload]
     except (TypeError, KeyError):
@@ -94,17 +120,33 @@ def dtype(spec: object) -> DType:
         raise DTypeError(f"no element type {spec!r}", [f"there are: {known}"]) from None
 
 
-_RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2}
+def is_known(numpy_dtype: np.dtype) -> bool:
+    """Whether a NumPy dtype, of any byte order, has a twin here."""
+    return numpy_dtype.newbyteorder("=") in _BY_NUMPY
+
+
+_RANK = {"bool": 0, "uint": 1, "int": 1, "float": 2, "complex": 3}
 
 
 def promote(a: DType, b: DType) -> DType:
     """The smallest dtype that holds both, by the table of the Python array API standard (2024.12).
 
-    An integer or boolean with a float gives the float. float16 with bfloat16 gives float32.
-    uint64 with a signed integer has no common integer and is an error there; here too.
+    A float with a complex number gives the complex dtype whose parts hold the float. Where the
+    table is silent: an integer or boolean with a float or complex number gives the latter, float16
+    with bfloat16 gives float32. uint64 with a signed integer has no common integer and is an error
+    there; here too. What is only stored (float8) meets nothing but itself.
     """
     if a == b:
         return a
+    if "storage" in (a.kind, b.kind):
+        stored = a if a.kind == "storage" else b
+        raise DTypeError(
+            f"{stored.long_name} is for storage and meets no other dtype",
+            [f"dtypes: {a.long_name}, {b.long_name}"],
+            "cast it first, as in x.astype(lamina.float32)",
+        )
+    if {a.kind, b.kind} == {"float", "complex"}:
+        return a.complex if a.complex.bits > b.complex.bits else b.complex
     if _RANK[a.kind] != _RANK[b.kind]:
         return a if _RANK[a.kind] > _RANK[b.kind] else b
     if a.kind == b.kind:

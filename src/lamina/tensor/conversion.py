@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import copysign, isfinite
+from math import isfinite
 from operator import index
 from typing import Any
 
@@ -16,7 +16,7 @@ from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops import Cast, Constant, Identity
 from lamina.tensor.tensor import Tensor, checked, from_numpy
 
-Scalar = bool | int | float
+Scalar = bool | int | float | complex
 
 
 def sizes_of(shape: Any, low: int = 0) -> tuple[int, ...]:
@@ -45,8 +45,9 @@ def asarray(
 ) -> Tensor:
     """The Tensor of `obj`: a Tensor, a Python number, nested sequences, or anything NumPy reads.
 
-    Python floats become float32 and ints int64; NumPy arrays keep their dtype. The memory of a
-    C-contiguous NumPy array is shared unless `copy`; do not write to it afterwards.
+    Python floats become float32, complex numbers complex64 and ints int64; NumPy arrays keep their
+    dtype. The memory of a C-contiguous NumPy array is shared unless `copy`; do not write to it
+    afterwards.
 
     Args:
         obj: the data.
@@ -68,15 +69,22 @@ def asarray(
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         return cast(_stacked(obj), wanted or _stacked(obj).dtype)
     array = np.from_dlpack(obj) if _only_dlpack(obj) else _read(obj)  # type: ignore[arg-type]
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not dtypes.is_known(array.dtype):
         raise DTypeError(
             f"asarray: no element type for {array.dtype}", [f"given: {type(obj).__name__}"]
         )
     if wanted is None and not hasattr(obj, "dtype"):
         wanted = _default(array.dtype)
     if wanted is not None:
-        array = array.astype(wanted.numpy, copy=False)
+        array = _as_dtype(array, wanted)
     return from_numpy(np.array(array) if copy else array)
+
+
+def _as_dtype(array: np.ndarray, wanted: DType) -> np.ndarray:
+    """`array` in another dtype; a complex array does not become real."""
+    if array.dtype.kind == "c" and not wanted.is_complex:
+        Cast(wanted).infer(TensorType(dtypes.dtype(array.dtype), array.shape))  # raises
+    return array.astype(wanted.numpy, copy=False)
 
 
 def _read(obj: Any) -> np.ndarray:
@@ -92,7 +100,7 @@ def _read(obj: Any) -> np.ndarray:
 
 def _of_number(x: Tensor, wanted: DType | None) -> Tensor:
     """The tensor that a Python number would make, from the weak one that stands for it in `jit`."""
-    chosen = wanted or (dtypes.float32 if x.dtype.is_float else x.dtype)
+    chosen = wanted or _DEFAULTS.get(x.dtype.kind, x.dtype)
     return emit(Identity(), x) if x.dtype is chosen else emit(Cast(chosen), x)
 
 
@@ -101,9 +109,7 @@ def _only_dlpack(obj: Any) -> bool:
 
 
 def _default(numpy_dtype: np.dtype) -> DType | None:
-    if numpy_dtype.kind == "f":
-        return dtypes.float32
-    return None
+    return _DEFAULTS.get(dtypes.dtype(numpy_dtype).kind)
 
 
 def _holds_tensor(obj: Any) -> bool:
@@ -118,10 +124,16 @@ def _stacked(obj: Any) -> Tensor:
     return stack([asarray(x) for x in obj])
 
 
+_DEFAULTS = {"float": dtypes.float32, "complex": dtypes.complex64}
+"""What Python numbers become; other kinds keep their dtype."""
+
+
 def scalar_dtype(value: Scalar) -> DType:
     """The dtype of a Python number that meets no tensor."""
     if isinstance(value, bool):
         return dtypes.bool_
+    if isinstance(value, complex):
+        return dtypes.complex64
     return dtypes.int64 if isinstance(value, int) else dtypes.float32
 
 
@@ -132,13 +144,12 @@ def full_of(value: Scalar, dtype: DType, shape: tuple[int, ...]) -> Tensor:
 
 def constant_like(value: Scalar, type: TensorType) -> Tensor:
     """One number repeated, as a constant of a type."""
-    sign = copysign(1.0, value) if value == 0 else 1.0
-    return checked(_constant(value, sign, type), type)
+    return checked(_constant(value, str(value), type), type)
 
 
 @lru_cache(maxsize=4096, typed=True)
-def _constant(value: Scalar, sign: float, type: TensorType) -> Constant:
-    """Made and checked once; the sign tells 0.0 from -0.0, which are equal keys."""
+def _constant(value: Scalar, text: str, type: TensorType) -> Constant:
+    """Made and checked once; the text tells 0.0 from -0.0, which are equal keys."""
     op = Constant(_as_kind(value, type.dtype), type.dtype, type.shape)
     op.check()
     return op
@@ -147,7 +158,15 @@ def _constant(value: Scalar, sign: float, type: TensorType) -> Constant:
 def _as_kind(value: Scalar, dtype: DType) -> Scalar:
     if dtype.kind == "bool":
         return bool(value)
-    if dtype.is_float:
+    if dtype.is_complex:
+        return complex(value)
+    if isinstance(value, complex):
+        raise DTypeError(
+            f"{dtype.long_name} holds no complex number",
+            [f"value: {value}"],
+            "take its real part, or a complex dtype",
+        )
+    if dtype.is_float or dtype.kind == "storage":
         return float(value)
     limits = np.iinfo(dtype.numpy)
     if isfinite(value) and limits.min <= int(value) <= limits.max:
@@ -162,9 +181,22 @@ def cast(x: Tensor, dtype: DType) -> Tensor:
     return x if x.type.dtype is dtype else emit(Cast(dtype), x)
 
 
-def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
+def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Tensor:
     """`x` with the element type `dtype`.
 
-    Floats to integers truncate towards zero. Source: Python array API 2024.12, `astype`.
+    Floats to integers truncate towards zero and saturate. Complex numbers become complex or
+    boolean only: take `real` or `abs` first.
+
+    Args:
+        x: a tensor, or what makes one.
+        dtype: the element type.
+        copy: of no effect: a tensor does not change, so it may be its own copy.
+        device: None or "cpu".
+
+    Raises:
+        DTypeError: `x` is complex and `dtype` is real.
+
+    Source: Python array API 2024.12, `astype`.
     """
-    return cast(asarray(x), dtypes.dtype(dtype))
+    given = asarray(x).to_device(device or "cpu")
+    return cast(given, dtypes.dtype(dtype))

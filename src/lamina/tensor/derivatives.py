@@ -78,7 +78,7 @@ class _Variables:
             self._of_tensor[argument, id(leaf)] = known
             return self.copies[known]
         x = asarray(leaf)
-        if not x.dtype.is_float:
+        if not x.dtype.is_inexact:
             return leaf
         self._kept.append(leaf)
         self.met.append(len(self.copies))

@@ -62,28 +62,34 @@ def back_end() -> str:
 
 def compile(graph: Graph) -> Program:
     """The program of `graph` by the back end in force."""
-    if _Choice.name == "reference":
+    if _Choice.name == "reference" or _only_reference(graph):
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
     return compile_graph(graph)
 
 
+def _only_reference(graph: Graph) -> bool:
+    """Whether the graph has values that no kernel is written for yet."""
+    kinds = {v.type.dtype.kind for v in graph.values if isinstance(v.type, TensorType)}
+    return bool(kinds & {"complex", "storage"})
+
+
 def buffer(array: np.ndarray) -> Any:
     """A buffer over the elements of a C-contiguous array, without copying."""
-    if array.dtype.kind == "V" or not array.size:  # bfloat16 has no buffer protocol of its own
+    if array.dtype.isbuiltin != 1 or not array.size:  # bfloat16 has no buffer protocol of its own
         array = array.reshape(-1).view(np.uint8)
     return Buffer.wrap(array)
 
 
-def scalar(value: bool | int | float, dtype: DType) -> Any:
+def scalar(value: bool | int | float | complex, dtype: DType) -> Any:
     """A buffer with one element.
 
     Raises:
         DTypeError: an integer is out of the dtype's range.
     """
     try:
-        return Buffer.wrap(np.array(value, dtype.numpy))
+        return buffer(np.array(value, dtype.numpy))
     except OverflowError:
         raise DTypeError(f"{dtype.long_name} does not hold {value}") from None
 

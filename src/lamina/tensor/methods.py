@@ -92,7 +92,7 @@ REDUCTIONS_BY_POSITION = ("all", "any", "argmax", "argmin", "max", "mean", "min"
 
 
 def _known(x: Any) -> bool:
-    return isinstance(x, bool | int | float | Tensor) or hasattr(x, "__array__")
+    return isinstance(x, bool | int | float | complex | Tensor) or hasattr(x, "__array__")
 
 
 def _forward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:

@@ -1,7 +1,8 @@
 """How operands meet: promotion to one dtype and broadcasting to one shape, made explicit as ops.
 
 Python numbers are weak: they take the dtype of the tensor they meet, except that a float with an
-integer tensor makes float32, and an int with a boolean tensor int64. Where `jit` traces a number,
+integer tensor makes float32, an int with a boolean tensor int64, and a complex number with a real
+tensor the complex dtype of its width. Where `jit` traces a number,
 a weak tensor stands for it, in 64 bits so that no digit is lost on the way to a float64 tensor.
 """
 
@@ -25,12 +26,12 @@ from lamina.tensor.conversion import (
 )
 from lamina.tensor.tensor import Tensor
 
-_KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2}
+_KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2, "complex": 3, "storage": 4}
 
 
 def is_number(x: Any) -> bool:
     """Whether `x` is a Python number."""
-    return isinstance(x, bool | int | float)
+    return isinstance(x, bool | int | float | complex)
 
 
 def is_weak(x: Any) -> bool:
@@ -50,9 +51,16 @@ def common_dtype(name: str, operands: tuple[Any, ...]) -> DType:
     for w in weak:
         alone = not strong and found is not None and w.kind == found.kind and w.bits > found.bits
         if found is None or alone or _KIND_ORDER[w.kind] > _KIND_ORDER[found.kind]:
-            found = dtypes.float32 if strong and w.is_float else w
+            found = _at_width(w, found) if strong and found is not None else w
     assert found is not None
     return found
+
+
+def _at_width(weak: DType, strong: DType) -> DType:
+    """What a Python number of a higher kind makes of a tensor's dtype."""
+    if weak.is_complex:
+        return strong.complex
+    return dtypes.float32 if weak.is_float else weak
 
 
 def broadcast_shapes(name: str, shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
@@ -107,9 +115,14 @@ def _takes(x: Tensor, number: Any) -> bool:
     if x.weak:
         return False
     kind = x.type.dtype.kind
-    return (type(number) is float and kind == "float") or (
-        type(number) is int and kind in ("float", "int", "uint")
-    )
+    if type(number) is int:
+        return kind in ("int", "uint", "float", "complex")
+    return kind == "complex" or (kind == "float" and type(number) is float)
+
+
+def as_inexact(dtype: DType) -> DType:
+    """`dtype` if it is floating or complex, float32 for integers and booleans."""
+    return dtypes.float32 if dtype.is_integer or dtype.kind == "bool" else dtype
 
 
 def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...]:
@@ -119,14 +132,14 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
         if type(x) is Tensor:
             if type(y) is Tensor and x.type is y.type and not (x.weak or y.weak):
                 return operands
-            if _takes(x, y):
+            if is_number(y) and _takes(x, y):
                 return x, constant_like(y, x.type)  # type: ignore[arg-type]
-        elif type(y) is Tensor and _takes(y, x):
+        elif type(y) is Tensor and is_number(x) and _takes(y, x):
             return constant_like(x, y.type), y
     given = tuple([x if is_number(x) or isinstance(x, Tensor) else asarray(x) for x in operands])
     dtype = common_dtype(name, given)
-    if floating and not dtype.is_float:
-        dtype = dtypes.float32
+    if floating and not dtype.is_inexact:
+        dtype = as_inexact(dtype)
     shapes = [x.type.shape for x in given if isinstance(x, Tensor)] or [()]
     shape = shapes[0] if len(shapes) == 1 else broadcast_shapes(name, shapes)
     return tuple(

@@ -248,7 +248,8 @@ class Parts(Expression):
 
 
 def _printable(array: np.ndarray) -> np.ndarray:
-    return array if array.dtype.kind in "biuf" else array.astype(np.float32)
+    own = array.dtype.isbuiltin != 1  # a dtype of ml_dtypes, which prints without alignment
+    return array.astype(np.float32) if own else array
 
 
 def _fresh(value: Value) -> Tensor:

@@ -209,6 +209,8 @@ def _leaf_type(leaf: Any) -> TensorType:
         return TensorType(dtypes.dtype(leaf.dtype.newbyteorder("=")), leaf.shape)
     if isinstance(leaf, bool):
         return TensorType(dtypes.bool_)
+    if isinstance(leaf, complex):
+        return TensorType(dtypes.complex128)
     return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float64)
 
 

@@ -36,6 +36,9 @@ class Operand:
         if kind.is_integer:
             low = max(self.low, 0) if kind.kind == "uint" else self.low
             return np.asarray(rng.integers(int(low), int(self.high), self.shape)).astype(kind.numpy)
+        if kind.is_complex:
+            parts = rng.uniform(self.low, self.high, (2, *self.shape))
+            return np.asarray(parts[0] + 1j * parts[1]).astype(kind.numpy)
         return np.asarray(rng.uniform(self.low, self.high, self.shape)).astype(kind.numpy)
 
 
@@ -120,6 +123,12 @@ TRANSCENDENTAL = [
     *elementwise("cosh", ops.cosh),
     *elementwise("tanh", ops.tanh),
     *elementwise("erf", ops.erf),
+]
+COMPLEX = [
+    *elementwise("real", ops.real, dtype="c128"),
+    *elementwise("imag", ops.imag, dtype="c128"),
+    *elementwise("conjugate", ops.conj, dtype="c128"),
+    *elementwise("make_complex", ops.make_complex, 2),
 ]
 INTEGERS = [
     Case(op, f, (Operand((3, 4), kind, -9, 9), Operand((3, 4), kind, 1, 5)))
@@ -312,6 +321,6 @@ AFTER_TRANSFORMS = {"fusion", "item"}
 """Ops that only the last passes make: neither differentiated nor batched."""
 
 CASES = [
-    *ARITHMETIC, *TRANSCENDENTAL, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
+    *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
     *CONTRACTIONS, *INDEXING, *DYNAMIC, *FUSIONS,
 ]  # fmt: skip

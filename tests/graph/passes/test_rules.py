@@ -87,19 +87,27 @@ def test_strict_keeps_special_numbers() -> None:
 DTYPES = [d for d in dtypes.ALL if d.name != "bf16"]
 
 
+def _is_real(d: DType) -> bool:
+    return not d.is_complex and d.kind != "bool"
+
+
 @pytest.mark.parametrize("first", DTYPES, ids=str)
 def test_merged_casts_agree_on_all_kinds_of_numbers(first: DType) -> None:
     for middle, last in itertools.product(dtypes.ALL, dtypes.ALL):
+        if (first.is_complex and _is_real(middle)) or (middle.is_complex and _is_real(last)):
+            continue
         graph = trace(
             lambda x, m=middle, n=last: ops.cast(ops.cast(x, m), n), TensorType(first, (12,))
         )
         numbers = [0, 1, -1, 2, 127, 128, 255, 256, 1e9, -1e9, 0.5, -2.5]
         with np.errstate(all="ignore"):
             inputs = np.array(numbers).astype(np.int64).astype(first.numpy)
-            if first.is_float:
+            if not first.is_integer:
                 inputs = np.array(numbers).astype(first.numpy)
-        before, after = evaluate(graph, inputs), evaluate(simplify(graph), inputs)
-        np.testing.assert_array_equal(before[0], after[0], f"{first} {middle} {last}")
+        (before,), (after,) = evaluate(graph, inputs), evaluate(simplify(graph), inputs)
+        if last.numpy.isbuiltin != 1:  # NumPy does not know its NaN
+            before, after = before.astype(np.float32), after.astype(np.float32)
+        np.testing.assert_array_equal(before, after, f"{first} {middle} {last}")
 
 
 # ---------------------------------------------------------------------- windows

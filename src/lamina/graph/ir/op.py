@@ -22,7 +22,8 @@ tuple always, with one entry where there is one result.
 *How it loops*: `lane(s, *xs)` for one element from one element of each operand;
 `view(s, index, *operands)` for one element from operands read at computed indices;
 `Reduction` and `Contract` have axes; `compose(*operands)` writes the op with others; or
-`call(*arrays)` computes it by a library (see `ops.opaque`).
+`call(*arrays)` computes it by a library (see `ops.opaque`). On complex numbers none of these but
+`call` is asked: `split(*operands)` writes the op with others on their `Parts`.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Op:
     view: ClassVar[Callable[..., Any] | None] = None
     compose: ClassVar[Callable[..., Any] | None] = None
     call: ClassVar[Callable[..., Any] | None] = None
+    split: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)
@@ -108,8 +110,16 @@ class Op:
                 raise DTypeError(
                     f"{self.name}: no meaning for {t.dtype.long_name}",
                     [f"operand {i}: {t}", f"takes: {', '.join(kinds.split())}"],
-                    "cast it first, as in x.astype(lamina.float32)",
+                    _way_out(t.dtype),
                 )
+
+
+def _way_out(dtype: DType) -> str:
+    """What to do with a dtype that an op does not take."""
+    if dtype.is_complex:
+        return "complex numbers have no order: take lamina.real(x) or lamina.abs(x) first"
+    stored = f"{dtype.long_name} is for storage: " if dtype.kind == "storage" else ""
+    return f"{stored}cast it first, as in x.astype(lamina.float32)"
 
 
 def same_dtype(op: Op, types: Sequence[TensorType]) -> DType:

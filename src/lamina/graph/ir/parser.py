@@ -7,7 +7,9 @@ with the line. The type of a node may be left out, then its op gives it.
     input      = name ":" type
     statement  = name [":" type] "=" op ["(" [parameter {"," parameter}] ")"] [names]  [span]
     type       = dtype "[" [int {"," int}] "]"  |  "(" [type {"," type}] ")"
-    parameter  = int | float | string | "true" | "false" | "none" | dtype | graph | tuple | array
+    parameter  = int | float | complex | string | "true" | "false" | "none" | dtype | graph | tuple
+               | array
+    complex    = "complex" "(" float "," float ")"
     tuple      = "(" [parameter ","] [parameter {"," parameter}] ")"
     array      = "literal" "(" rows "," dtype ["," tuple] ")"
     end        = line end | ";"
@@ -358,6 +360,8 @@ class _Reader:
     def scalar(self) -> Any:
         token = self.next
         self.i += 1
+        if token.text == "complex":
+            return self.complex()
         if token.kind == "float":
             return float(token.text)
         if token.kind == "int":
@@ -365,6 +369,13 @@ class _Reader:
         if token.kind == "word" and token.text in _WORDS:
             return _WORDS[token.text]
         _fail("expected a parameter: a number, a string, a word, a tuple or a graph", token)
+
+    def complex(self) -> complex:
+        self.expect("(")
+        parts = self.several(self.scalar, ")")
+        if len(parts) != 2 or not all(isinstance(p, float) for p in parts):
+            _fail("expected two parts, such as complex(0.0, 1.0)", self.next)
+        return complex(*parts)
 
     # ------------------------------------------------------------------ arrays
 
@@ -416,9 +427,10 @@ def _integer(text: str) -> int:
 def _number(value: Any, dtype: DType) -> Any:
     if isinstance(value, bytes):
         return np.frombuffer(value, dtype.numpy, 1)[0]
+    fits = {"bool": bool, "int": int, "uint": int, "complex": int | float | complex}
     if (
-        isinstance(value, bool) != (dtype.kind == "bool")
-        or isinstance(value, float) > dtype.is_float
-    ):
+        not isinstance(value, fits.get(dtype.kind, int | float))
+        or isinstance(value, bool) != (dtype.kind == "bool")
+    ):  # fmt: skip
         raise ValueError(f"{value!r} is no {dtype}")
     return value

@@ -81,6 +81,8 @@ def _parameter(p: Any, indent: str) -> str:
         return {None: "none", True: "true", False: "false"}[p]
     if isinstance(p, int | float):
         return repr(p)
+    if isinstance(p, complex):
+        return f"complex({p.real!r}, {p.imag!r})"
     if isinstance(p, DType):
         return p.name
     if isinstance(p, str):
@@ -103,7 +105,7 @@ def _array(p: Any) -> str:
 def _elements(array: np.ndarray) -> str:
     if array.ndim:
         return f"[{', '.join(_elements(part) for part in array)}]"
-    value = array.item() if array.dtype.kind in "biuf" else float(array)
+    value = array.item() if array.dtype.kind in "biufc" else float(array)
     if value != value:
         return _nan(array)
     return _parameter(value, "")

@@ -45,6 +45,14 @@ from lamina.graph.ops.comparison import less as less
 from lamina.graph.ops.comparison import less_equal as less_equal
 from lamina.graph.ops.comparison import not_equal as not_equal
 from lamina.graph.ops.comparison import select as select
+from lamina.graph.ops.complex import Conjugate as Conjugate
+from lamina.graph.ops.complex import Imag as Imag
+from lamina.graph.ops.complex import MakeComplex as MakeComplex
+from lamina.graph.ops.complex import Real as Real
+from lamina.graph.ops.complex import conj as conj
+from lamina.graph.ops.complex import imag as imag
+from lamina.graph.ops.complex import make_complex as make_complex
+from lamina.graph.ops.complex import real as real
 from lamina.graph.ops.constant import Constant as Constant
 from lamina.graph.ops.constant import Literal as Literal
 from lamina.graph.ops.constant import constant as constant

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from lamina.graph.ir import emit
+from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.comparison import equal, less, select
+from lamina.graph.ops.complex import conj, imag, make_complex, real
 from lamina.graph.ops.constant import lift
-from lamina.graph.ops.elementwise import Elementwise
-
-NUMBERS = "int uint float"
+from lamina.graph.ops.elementwise import INEXACT, NUMBERS, REALS, Elementwise
 
 
 class Add(Elementwise):
@@ -72,9 +72,10 @@ def multiply(x: Any, y: Any) -> Any:
 
 
 class Divide(Elementwise):
-    """z = x / y.  Inputs: two floating of one dtype.  Source: IEEE 754-2019, 5.4.1."""
+    """z = x / y.  Inputs: two floating or complex of one dtype.  Source: IEEE 754-2019, 5.4.1."""
 
     arity = 2
+    kinds = INEXACT
     cost = 4
     formula = staticmethod(np.divide)
 
@@ -95,7 +96,7 @@ class FloorDivide(Elementwise):
     2024.12.  Steps have no slope: constant to derivatives."""
 
     arity = 2
-    kinds = NUMBERS
+    kinds = REALS
     constant = True
     cost = 10
     formula = staticmethod(np.floor_divide)
@@ -114,7 +115,7 @@ class Remainder(Elementwise):
     gives 0.  Source: array API 2024.12.  At the steps the derivative is that of the right side."""
 
     arity = 2
-    kinds = NUMBERS
+    kinds = REALS
     cost = 10
     formula = staticmethod(np.remainder)
 
@@ -137,7 +138,7 @@ class Maximum(Elementwise):
     """
 
     arity = 2
-    kinds = NUMBERS
+    kinds = REALS
     formula = staticmethod(np.maximum)
 
     def partials(self, x: Any, y: Any, *, out: Any) -> tuple:
@@ -165,7 +166,7 @@ class Minimum(Elementwise):
     """
 
     arity = 2
-    kinds = NUMBERS
+    kinds = REALS
     formula = staticmethod(np.minimum)
 
     def partials(self, x: Any, y: Any, *, out: Any) -> tuple:
@@ -199,13 +200,20 @@ def negative(x: Any) -> Any:
 
 
 class Abs(Elementwise):
-    """y = |x|.  Inputs: a number.  Source: IEEE 754-2019, 5.5.1.  The derivative at 0 is 0."""
+    """y = |x|.  Inputs: a number; of a complex one the real length.  Source: IEEE 754-2019, 5.5.1.
+
+    The derivative at 0 is 0.
+    """
 
     kinds = NUMBERS
     formula = staticmethod(np.abs)
 
-    def partials(self, x: Any, *, out: Any) -> tuple:
-        return (sign(x),)
+    def infer(self, *types: TensorType) -> TensorType:
+        self.require(self.kinds, *types)
+        return types[0].with_dtype(types[0].dtype.part)
+
+    def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
+        return real(conj(sign(operands[0])) * dots[0])
 
     def lane(self, s: Any, x: Any) -> Any:
         return s.abs(x)
@@ -225,7 +233,7 @@ class Step(Elementwise, abstract=True):
 class Sign(Step):
     """y = -1, 0 or 1 by the sign of x; NaN stays.  Inputs: a number.  Source: array API 2024.12."""
 
-    kinds = NUMBERS
+    kinds = REALS
     formula = staticmethod(np.sign)
 
     def lane(self, s: Any, x: Any) -> Any:
@@ -233,8 +241,13 @@ class Sign(Step):
 
 
 def sign(x: Any) -> Any:
-    """-1, 0 or 1 by the sign of x."""
-    return emit(Sign(), x)
+    """-1, 0 or 1 by the sign of x; of a complex number x / |x|, and 0 at 0."""
+    if not x.dtype.is_complex:
+        return emit(Sign(), x)
+    length = abs(x)
+    nothing = equal(length, lift(0.0, length))
+    divisor = select(nothing, lift(1.0, length), length)
+    return make_complex(real(x) / divisor, imag(x) / divisor)
 
 
 class Floor(Step):

@@ -10,7 +10,7 @@ from lamina.base.dtypes import bool_
 from lamina.base.errors import DTypeError
 from lamina.graph.ir import TensorType, emit, same_dtype
 from lamina.graph.ops.constant import zeros_like
-from lamina.graph.ops.elementwise import Elementwise, same_shape
+from lamina.graph.ops.elementwise import ANY, Elementwise, same_shape
 
 
 class Comparison(Elementwise, abstract=True):
@@ -30,6 +30,7 @@ class Comparison(Elementwise, abstract=True):
 class Equal(Comparison):
     """x == y, element by element.  Inputs: two of one dtype.  Source: IEEE 754-2019, 5.11."""
 
+    kinds = "bool int uint float complex"
     formula = staticmethod(np.equal)
 
     def lane(self, s: Any, x: Any, y: Any) -> Any:
@@ -44,6 +45,7 @@ def equal(x: Any, y: Any) -> Any:
 class NotEqual(Comparison):
     """x != y, element by element.  Inputs: two of one dtype.  Source: IEEE 754-2019, 5.11."""
 
+    kinds = "bool int uint float complex"
     formula = staticmethod(np.not_equal)
 
     def lane(self, s: Any, x: Any, y: Any) -> Any:
@@ -100,7 +102,7 @@ class Select(Elementwise):
     """
 
     arity = 3
-    kinds = "bool int uint float"
+    kinds = ANY
     jointly = True
     formula = staticmethod(np.where)
 

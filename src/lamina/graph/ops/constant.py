@@ -13,7 +13,7 @@ from lamina.base.dtypes import DType, dtype
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import Expression, Op, TensorType, emit
 
-Scalar = bool | int | float
+Scalar = bool | int | float | complex
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ class Constant(Op):
     @cached_property
     def _key(self) -> tuple:
         value = self.value
-        bits = struct.pack("<d", value) if isinstance(value, float) else value
+        bits: Any = value
+        if isinstance(value, float | complex):
+            bits = struct.pack("<dd", value.real, value.imag)
         return type(value), bits, self.dtype, self.shape
 
     def __eq__(self, other: object) -> bool:
@@ -106,7 +108,9 @@ def _fits(value: Scalar, kind: DType) -> bool:
     """Whether the Python type of a splat is that of the dtype, and an integer is in range."""
     if kind.kind == "bool":
         return isinstance(value, bool)
-    if kind.is_float:
+    if kind.is_complex:
+        return isinstance(value, complex)
+    if kind.is_float or kind.kind == "storage":
         return isinstance(value, float)
     if not isinstance(value, int) or isinstance(value, bool):
         return False
@@ -132,12 +136,15 @@ def constant(value: Any, dtype: DType, shape: tuple[int, ...] = ()) -> Any:
 def to_scalar(value: Any, kind: DType) -> Scalar:
     """A number as the Python type that a splat of dtype `kind` holds; never a lossy change."""
     if isinstance(value, np.generic):
-        value = value.item() if value.dtype.kind in "biuf" else float(value)
+        value = value.item() if value.dtype.kind in "biufc" else float(value)
     if kind.kind == "bool" and isinstance(value, bool):
         return value
-    if kind.is_float and isinstance(value, bool | int | float):
+    if kind.is_complex:
+        return complex(value)
+    real = isinstance(value, bool | int | float)
+    if real and (kind.is_float or kind.kind == "storage"):
         return float(value)
-    if kind.is_integer and (isinstance(value, int) or float(value).is_integer()):
+    if real and kind.is_integer and (isinstance(value, int) or value.is_integer()):
         return int(value)
     raise DTypeError(
         f"constant: {kind.long_name} does not hold {value!r}",

@@ -11,8 +11,7 @@ import numpy as np
 
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
-from lamina.graph.ops.arithmetic import NUMBERS
-from lamina.graph.ops.elementwise import in_single
+from lamina.graph.ops.elementwise import NUMBERS, in_single
 from lamina.graph.ops.reduce import expand
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"

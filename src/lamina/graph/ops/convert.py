@@ -10,7 +10,8 @@ import numpy as np
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
 from lamina.graph.ir import TensorType, emit
-from lamina.graph.ops.elementwise import Elementwise
+from lamina.graph.ops.complex import real
+from lamina.graph.ops.elementwise import ANY, HALVES, Elementwise
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,21 @@ class Cast(Elementwise):
     """The nearest value of another dtype.  Inputs: any.  Source: IEEE 754-2019, 5.4 and 5.8.
 
     Floats round to even; float to integer cuts towards zero and saturates, NaN gives 0; integers
-    wrap; anything but zero is True. Linear between floats; from or to integers nothing varies.
+    wrap; anything but zero is True. A complex number has no nearest real one: take `real` or `abs`.
+    float8 is rounded to even; beyond its largest number, e4m3fn gives NaN and e5m2 an infinity.
+    Linear between floats and complex numbers; from or to other dtypes nothing varies.
     """
 
-    kinds = "bool int uint float"
+    kinds = ANY
     dtype: DType
 
     def infer(self, *types: TensorType) -> TensorType:
+        if types[0].dtype.is_complex and not (self.dtype.is_complex or self.dtype.kind == "bool"):
+            raise DTypeError(
+                f"cast: {self.dtype.long_name} holds no complex number",
+                [f"x: {types[0]}", f"to: {self.dtype.long_name}"],
+                "take lamina.real(x) or lamina.abs(x) first",
+            )
         return types[0].with_dtype(self.dtype)
 
     def reference(self, *arrays: Any) -> np.ndarray:
@@ -35,13 +44,31 @@ class Cast(Elementwise):
                 return np.asarray(x != 0)
             if self.dtype.is_integer and x.dtype.kind not in "biu":
                 return _saturate(x.astype(np.float64), wanted)
+            if self.dtype.kind == "storage" or wanted in HALVES:
+                return _rounded_once(x, wanted)
             return x.astype(wanted)
 
     def transpose(self, i: int, bar: Any, x: Any) -> Any:
-        return cast(bar, x.dtype)
+        return cast(bar if x.dtype.is_complex else real(bar), x.dtype)
 
     def lane(self, s: Any, x: Any) -> Any:
         return s.cast(x, self.dtype.name)
+
+
+def _rounded_once(x: np.ndarray, wanted: np.dtype) -> np.ndarray:
+    """The nearest of few digits: by way of float32, whose last digit says what got lost.
+
+    Source: Boldo & Melquiond, "When double rounding is odd" (2004).
+    """
+    if x.dtype in (np.dtype(np.float32), *HALVES) or x.dtype.itemsize == 1:
+        return x.astype(np.float32).astype(wanted)
+    exact = np.asarray(x, np.float64)
+    near = exact.astype(np.float32)
+    too_big = np.abs(near.astype(np.float64)) > np.abs(exact)
+    bits = near.view(np.uint32)
+    odd = (bits - too_big.astype(np.uint32)) | np.uint32(1)
+    inexact = (near != exact) & ~np.isnan(exact)
+    return np.where(inexact, odd, bits).view(np.float32).astype(wanted)
 
 
 def _saturate(x: np.ndarray, wanted: np.dtype) -> np.ndarray:
@@ -61,13 +88,13 @@ def cast(x: Any, dtype: DType) -> Any:
 class Bitcast(Elementwise):
     """The same bits read as another dtype of the same width.  Inputs: numbers.  Source: ours."""
 
-    kinds = "int uint float"
+    kinds = "int uint float storage"
     constant = True
     dtype: DType
 
     def infer(self, *types: TensorType) -> TensorType:
         self.require(self.kinds, *types)
-        if types[0].dtype.bits != self.dtype.bits or self.dtype.kind == "bool":
+        if types[0].dtype.bits != self.dtype.bits or self.dtype.kind in ("bool", "complex"):
             raise DTypeError(
                 "bitcast: the dtypes differ in width",
                 [f"x: {types[0]}", f"to: {self.dtype.long_name}"],

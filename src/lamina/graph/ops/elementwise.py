@@ -21,6 +21,12 @@ from lamina.graph.ir import Op, TensorType, emit, same_dtype
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 OPERAND_NAMES = "xyzuvw"
 
+# Kinds of dtypes that an op may take.
+ANY = "bool int uint float complex storage"
+NUMBERS = "int uint float complex"
+REALS = "int uint float"
+INEXACT = "float complex"
+
 
 def in_single(formula: Callable[..., Any], *arrays: Any) -> np.ndarray:
     """`formula(*arrays)` without warnings; f16 and bf16 are computed in f32 and rounded once."""
@@ -66,7 +72,7 @@ class Elementwise(Op, abstract=True):
 class Identity(Elementwise):
     """y = x: another name for the same number.  Inputs: any.  Source: ours."""
 
-    kinds = "bool int uint float"
+    kinds = ANY
     cost = 0
     formula = staticmethod(np.array)
 
@@ -85,7 +91,7 @@ def identity(x: Any) -> Any:
 class StopGradient(Elementwise):
     """y = x, and no derivative passes.  Inputs: any.  Source: ours."""
 
-    kinds = "bool int uint float"
+    kinds = ANY
     constant = True
     cost = 0
     formula = staticmethod(np.array)

@@ -12,7 +12,7 @@ from lamina.base.dtypes import DType
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, Op, TensorType, Value, emit
-from lamina.graph.ops.elementwise import HALVES
+from lamina.graph.ops.elementwise import HALVES, NUMBERS, REALS
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Iota(Op):
     dtype: DType
 
     def infer(self) -> TensorType:
-        if self.dtype.kind == "bool" or self.size < 0:
+        if self.dtype.kind not in REALS.split() or self.size < 0:
             raise DTypeError(
                 "iota: counts in numbers, up from 0",
                 [f"size: {self.size}", f"dtype: {self.dtype.long_name}"],
@@ -169,7 +169,7 @@ class ScatterAdd(Op):
 
     def infer(self, *types: TensorType) -> TensorType:
         updates, indices = types
-        self.require("int uint float", updates)
+        self.require(NUMBERS, updates)
         _check_indices(self, indices)
         behind = updates.rank - self.rest
         if behind < 0 or updates.shape[:behind] != indices.shape or indices.rank < self.index_rank:

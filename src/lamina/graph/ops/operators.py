@@ -26,7 +26,7 @@ from lamina.graph.ops.constant import lift
 from lamina.graph.ops.logic import and_, not_, or_, shift_left, shift_right, xor
 from lamina.graph.ops.transcendental import power
 
-NUMBER = (bool, int, float, np.generic)
+NUMBER = (bool, int, float, complex, np.generic)
 
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": add,

@@ -16,11 +16,10 @@ from lamina.base.dtypes import DType, int64
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops import shape
-from lamina.graph.ops.arithmetic import NUMBERS
 from lamina.graph.ops.comparison import equal, not_equal, select
 from lamina.graph.ops.constant import lift, zeros_like
 from lamina.graph.ops.convert import cast
-from lamina.graph.ops.elementwise import in_single
+from lamina.graph.ops.elementwise import NUMBERS, REALS, in_single
 from lamina.graph.ops.index import iota
 from lamina.graph.ops.logic import or_
 
@@ -34,10 +33,11 @@ class Reduction(Op, abstract=True):
     """
 
     combiner: ClassVar[str]
+    kinds: ClassVar[str] = REALS
     axes: tuple[int, ...]
 
     def infer(self, *types: TensorType) -> TensorType:
-        self.require(NUMBERS, *types)
+        self.require(self.kinds, *types)
         x = types[0]
         shape.check_axes(self, self.axes, x)
         return x.with_shape([n for i, n in enumerate(x.shape) if i - x.rank not in self.axes])
@@ -71,9 +71,10 @@ class Sum(Reduction):
     """
 
     combiner = "add"
+    kinds = NUMBERS
 
     def identity(self, dtype: DType) -> int | float:
-        return 0.0 if dtype.is_float else 0
+        return 0.0 if dtype.is_inexact else 0
 
     def reference(self, *arrays: Any) -> np.ndarray:
         return in_single(lambda x: np.sum(x, self.axes, dtype=x.dtype), *arrays)
@@ -143,9 +144,10 @@ class Product(Reduction):
     """
 
     combiner = "multiply"
+    kinds = NUMBERS
 
     def identity(self, dtype: DType) -> int | float:
-        return 1.0 if dtype.is_float else 1
+        return 1.0 if dtype.is_inexact else 1
 
     def reference(self, *arrays: Any) -> np.ndarray:
         return in_single(lambda x: np.prod(x, self.axes, dtype=x.dtype), *arrays)
@@ -257,7 +259,7 @@ class ArgExtreme(Op, abstract=True):
     axis: int
 
     def infer(self, *types: TensorType) -> TensorType:
-        self.require(NUMBERS, *types)
+        self.require(REALS, *types)
         x = types[0]
         shape.check_axes(self, (self.axis,), x)
         if x.shape[self.axis] == 0:

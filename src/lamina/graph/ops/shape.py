@@ -334,7 +334,7 @@ def when_all(s: Any, conditions: list[Any], thunk: Callable[[], Any], type: Tens
     met = conditions[0]
     for condition in conditions[1:]:
         met = s.and_(met, condition)
-    zero = {"bool": False, "float": 0.0}.get(type.dtype.kind, 0)
+    zero = {"bool": False, "float": 0.0, "storage": 0.0}.get(type.dtype.kind, 0)
     return s.when(met, thunk, s.constant(zero, type.dtype.name))
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from lamina.graph.ir import emit
-from lamina.graph.ops.arithmetic import NUMBERS
 from lamina.graph.ops.comparison import equal, greater_equal, select
+from lamina.graph.ops.complex import real
 from lamina.graph.ops.constant import lift, splat_value
-from lamina.graph.ops.elementwise import Elementwise
+from lamina.graph.ops.elementwise import INEXACT, NUMBERS, Elementwise
 from lamina.graph.ops.logic import and_
 
 TRANSCENDENTAL_COST = 15
@@ -23,8 +23,9 @@ TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
 class Transcendental(Elementwise, abstract=True):
-    """Takes floating numbers and costs about as much as fifteen multiplications."""
+    """Takes floating or complex numbers and costs about as much as fifteen multiplications."""
 
+    kinds = INEXACT
     cost = TRANSCENDENTAL_COST
 
 
@@ -40,7 +41,7 @@ class Power(Transcendental):
 
     @staticmethod
     def formula(x: Any, y: Any) -> Any:
-        return np.power(x, y) if x.dtype.kind == "f" else _integer_power(x, y)
+        return np.power(x, y) if x.dtype.kind in "fc" else _integer_power(x, y)
 
     def partials(self, x: Any, y: Any, *, out: Any) -> tuple:
         return _power_in_base(x, y), _power_in_exponent(x, y, out)
@@ -73,7 +74,7 @@ def _power_in_base(x: Any, y: Any) -> Any:
 
 def _power_in_exponent(x: Any, y: Any, out: Any) -> Any:
     zero, one = lift(0.0, x), lift(1.0, x)
-    flat = and_(equal(x, zero), greater_equal(y, zero))
+    flat = and_(equal(x, zero), greater_equal(real(y), real(zero)))
     return select(flat, zero, out * log(select(flat, one, x)))
 
 
@@ -89,6 +90,7 @@ class Atan2(Transcendental):
     """
 
     arity = 2
+    kinds = "float"
     formula = staticmethod(np.arctan2)
 
     def partials(self, y: Any, x: Any, *, out: Any) -> tuple:
@@ -105,7 +107,7 @@ def atan2(y: Any, x: Any) -> Any:
 
 
 class Sqrt(Transcendental):
-    """y = x^(1/2).  Inputs: floating.  Source: IEEE 754-2019, 5.4.1."""
+    """y = x^(1/2).  Inputs: floating or complex.  Source: IEEE 754-2019, 5.4.1."""
 
     cost = 6
     formula = staticmethod(np.sqrt)
@@ -127,7 +129,7 @@ def _rsqrt(x: np.ndarray) -> np.ndarray:
 
 
 class Rsqrt(Transcendental):
-    """y = x^(-1/2).  Inputs: floating.  Source: IEEE 754-2019, 9.2."""
+    """y = x^(-1/2).  Inputs: floating or complex.  Source: IEEE 754-2019, 9.2."""
 
     cost = 6
     formula = staticmethod(_rsqrt)
@@ -145,7 +147,7 @@ def rsqrt(x: Any) -> Any:
 
 
 class Exp(Transcendental):
-    """y = e^x.  Inputs: floating.  Source: DLMF 4.2."""
+    """y = e^x.  Inputs: floating or complex.  Source: DLMF 4.2."""
 
     formula = staticmethod(np.exp)
 
@@ -162,7 +164,7 @@ def exp(x: Any) -> Any:
 
 
 class Expm1(Transcendental):
-    """y = e^x - 1, exact near 0.  Inputs: floating.  Source: DLMF 4.2."""
+    """y = e^x - 1, exact near 0.  Inputs: floating or complex.  Source: DLMF 4.2."""
 
     formula = staticmethod(np.expm1)
 
@@ -179,7 +181,7 @@ def expm1(x: Any) -> Any:
 
 
 class Log(Transcendental):
-    """y = ln x.  Inputs: floating.  Source: DLMF 4.2."""
+    """y = ln x.  Inputs: floating or complex.  Source: DLMF 4.2."""
 
     formula = staticmethod(np.log)
 
@@ -196,7 +198,7 @@ def log(x: Any) -> Any:
 
 
 class Log1p(Transcendental):
-    """y = ln(1 + x), exact near 0.  Inputs: floating.  Source: DLMF 4.2."""
+    """y = ln(1 + x), exact near 0.  Inputs: floating or complex.  Source: DLMF 4.2."""
 
     formula = staticmethod(np.log1p)
 
@@ -213,7 +215,7 @@ def log1p(x: Any) -> Any:
 
 
 class Sin(Transcendental):
-    """y = sin x.  Inputs: floating.  Source: DLMF 4.14."""
+    """y = sin x.  Inputs: floating or complex.  Source: DLMF 4.14."""
 
     formula = staticmethod(np.sin)
 
@@ -230,7 +232,7 @@ def sin(x: Any) -> Any:
 
 
 class Cos(Transcendental):
-    """y = cos x.  Inputs: floating.  Source: DLMF 4.14."""
+    """y = cos x.  Inputs: floating or complex.  Source: DLMF 4.14."""
 
     formula = staticmethod(np.cos)
 
@@ -247,7 +249,7 @@ def cos(x: Any) -> Any:
 
 
 class Tan(Transcendental):
-    """y = tan x.  Inputs: floating.  Source: DLMF 4.14."""
+    """y = tan x.  Inputs: floating or complex.  Source: DLMF 4.14."""
 
     formula = staticmethod(np.tan)
 
@@ -264,7 +266,7 @@ def tan(x: Any) -> Any:
 
 
 class Asin(Transcendental):
-    """y = arcsin x.  Inputs: floating.  Source: DLMF 4.23."""
+    """y = arcsin x.  Inputs: floating or complex.  Source: DLMF 4.23."""
 
     formula = staticmethod(np.arcsin)
 
@@ -281,7 +283,7 @@ def asin(x: Any) -> Any:
 
 
 class Acos(Transcendental):
-    """y = arccos x.  Inputs: floating.  Source: DLMF 4.23."""
+    """y = arccos x.  Inputs: floating or complex.  Source: DLMF 4.23."""
 
     formula = staticmethod(np.arccos)
 
@@ -298,7 +300,7 @@ def acos(x: Any) -> Any:
 
 
 class Atan(Transcendental):
-    """y = arctan x.  Inputs: floating.  Source: DLMF 4.23."""
+    """y = arctan x.  Inputs: floating or complex.  Source: DLMF 4.23."""
 
     formula = staticmethod(np.arctan)
 
@@ -315,7 +317,7 @@ def atan(x: Any) -> Any:
 
 
 class Sinh(Transcendental):
-    """y = (e^x - e^-x) / 2.  Inputs: floating.  Source: DLMF 4.28."""
+    """y = (e^x - e^-x) / 2.  Inputs: floating or complex.  Source: DLMF 4.28."""
 
     formula = staticmethod(np.sinh)
 
@@ -332,7 +334,7 @@ def sinh(x: Any) -> Any:
 
 
 class Cosh(Transcendental):
-    """y = (e^x + e^-x) / 2.  Inputs: floating.  Source: DLMF 4.28."""
+    """y = (e^x + e^-x) / 2.  Inputs: floating or complex.  Source: DLMF 4.28."""
 
     formula = staticmethod(np.cosh)
 
@@ -349,7 +351,7 @@ def cosh(x: Any) -> Any:
 
 
 class Tanh(Transcendental):
-    """y = tanh x.  Inputs: floating.  Source: DLMF 4.28."""
+    """y = tanh x.  Inputs: floating or complex.  Source: DLMF 4.28."""
 
     formula = staticmethod(np.tanh)
 
@@ -372,6 +374,7 @@ def _erf(x: np.ndarray) -> np.ndarray:
 class Erf(Transcendental):
     """y = 2/sqrt(pi) integral from 0 to x of e^(-t^2) dt.  Inputs: floating.  Source: DLMF 7.2."""
 
+    kinds = "float"
     formula = staticmethod(_erf)
 
     def partials(self, x: Any, *, out: Any) -> tuple:

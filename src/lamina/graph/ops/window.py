@@ -12,8 +12,7 @@ import numpy as np
 
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import Op, TensorType, emit
-from lamina.graph.ops.arithmetic import NUMBERS
-from lamina.graph.ops.elementwise import in_single
+from lamina.graph.ops.elementwise import NUMBERS, in_single
 from lamina.graph.ops.shape import Index, trailing, when_all
 
 

@@ -24,9 +24,9 @@ from lamina.graph.ops import item, lift, zeros_like
 
 
 def varies(v: Value) -> bool:
-    """Whether a value has derivatives: floating numbers have, and tuples with one among them."""
+    """Whether a value has derivatives: floating and complex numbers have, and tuples with one."""
     parts = v.type.items if isinstance(v.type, TupleType) else (v.type,)
-    return any(t.dtype.is_float for t in parts)
+    return any(t.dtype.is_inexact for t in parts)
 
 
 def scale(factor: Any, dot: Any) -> Any:
@@ -39,7 +39,7 @@ def scale(factor: Any, dot: Any) -> Any:
         return dot
     if factor == -1.0:
         return -dot
-    return None if factor == 0.0 else dot * lift(float(factor), dot)
+    return None if factor == 0.0 else dot * lift(factor, dot)
 
 
 def plus(a: Any, b: Any) -> Any:

@@ -87,7 +87,7 @@ def arange(
 
 
 def _ramp(count: int, start: float, step: float, dtype: DType) -> Tensor:
-    counted = dtypes.float64 if dtype.is_float and dtype.bits == 64 else dtype
+    counted = dtype.part
     if dtype.is_float and dtype.bits < 32:
         counted = dtypes.float32
     ramp = nullary(Iota(count, counted))
@@ -99,7 +99,7 @@ def _ramp(count: int, start: float, step: float, dtype: DType) -> Tensor:
 
 
 def linspace(
-    start: int | float, stop: int | float, /, num: int, *, dtype: Any = None, endpoint: bool = True
+    start: complex, stop: complex, /, num: int, *, dtype: Any = None, endpoint: bool = True
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`; the last is `stop` if `endpoint`.
 
@@ -108,10 +108,11 @@ def linspace(
         Tensor([0. , 0.5, 1. ], shape=(3,), dtype=float32)
     """
     (num,) = sizes_of(num)
-    chosen = dtypes.float32 if dtype is None else dtypes.dtype(dtype)
+    default = scalar_dtype(start + stop + 0.0)
+    chosen = default if dtype is None else dtypes.dtype(dtype)
     gaps = num - 1 if endpoint else num
     step = (stop - start) / gaps if gaps > 0 else 0.0
-    wide = dtypes.float64 if chosen.bits == 64 else dtypes.float32
+    wide = dtypes.float64 if chosen.part.bits == 64 else dtypes.float32
     index = nullary(Iota(num, wide))
     ramp = index * step + start
     if endpoint and num > 1:

@@ -6,6 +6,7 @@ Source for all: Python array API 2024.12, "Element-wise functions".
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lamina.base import dtypes
@@ -13,7 +14,7 @@ from lamina.base.errors import DTypeError
 from lamina.graph import ops
 from lamina.graph.ir import Op, emit
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.promotion import broadcast_shapes, broadcast_to, keep_weak, meet
+from lamina.tensor.promotion import as_inexact, broadcast_shapes, broadcast_to, keep_weak, meet
 from lamina.tensor.tensor import Tensor
 
 
@@ -27,10 +28,13 @@ def _unary(op: Op, x: Any) -> Tensor:
 
 
 def _floating(op: Op, x: Any) -> Tensor:
+    return keep_weak(emit(op, _inexact(x)), x)
+
+
+def _inexact(x: Any) -> Tensor:
+    """`x`, in float32 if it is neither floating nor complex."""
     given = asarray(x)
-    if not given.dtype.is_float:
-        given = cast(given, dtypes.float32)
-    return keep_weak(emit(op, given), x)
+    return cast(given, as_inexact(given.dtype))
 
 
 def _weak(x: Any) -> bool:
@@ -208,8 +212,8 @@ def abs(x: Any, /) -> Tensor:
 
 
 def sign(x: Any, /) -> Tensor:
-    """-1, 0 or 1 by the sign of x; NaN stays, element by element."""
-    return _unary(ops.Sign(), x)
+    """-1, 0 or 1 by the sign of x, x / |x| for complex x; NaN stays, element by element."""
+    return keep_weak(ops.sign(asarray(x)), x)
 
 
 def floor(x: Any, /) -> Tensor:
@@ -223,8 +227,9 @@ def ceil(x: Any, /) -> Tensor:
 
 
 def round(x: Any, /) -> Tensor:
-    """The nearest whole number, ties to even; integers stay."""
-    return _rounded(ops.Round(), x)
+    """The nearest whole number, ties to even, part by part if complex; integers stay."""
+    given = asarray(x)
+    return _by_parts(round, given) if given.dtype.is_complex else _rounded(ops.Round(), given)
 
 
 def trunc(x: Any, /) -> Tensor:
@@ -234,7 +239,7 @@ def trunc(x: Any, /) -> Tensor:
 
 def _rounded(op: Op, x: Any) -> Tensor:
     given = asarray(x)
-    return emit(op, given) if given.dtype.is_float else given
+    return given if given.dtype.is_integer or given.dtype.kind == "bool" else emit(op, given)
 
 
 def positive(x: Any, /) -> Tensor:
@@ -255,17 +260,26 @@ def reciprocal(x: Any, /) -> Tensor:
 
 def exp2(x: Any, /) -> Tensor:
     """2 ** x, element by element."""
-    return pow(2.0, _as_float(x))
+    given = _inexact(x)
+    if given.dtype.is_complex:
+        return exp(_scaled(given, 0.6931471805599453))
+    return pow(2.0, given)
 
 
 def log2(x: Any, /) -> Tensor:
     """The logarithm to base 2 of each element."""
-    return multiply(log(x), 1.4426950408889634)
+    return _scaled(log(x), 1.4426950408889634)
 
 
 def log10(x: Any, /) -> Tensor:
     """The logarithm to base 10 of each element."""
-    return multiply(log(x), 0.4342944819032518)
+    return _scaled(log(x), 0.4342944819032518)
+
+
+def _scaled(z: Tensor, factor: float) -> Tensor:
+    """`factor * z`; part by part, so that an infinite part leaves the other alone."""
+    scale = lambda part: multiply(part, factor)
+    return _by_parts(scale, z) if z.dtype.is_complex else scale(z)
 
 
 def logaddexp(x: Any, y: Any, /) -> Tensor:
@@ -288,7 +302,9 @@ def hypot(x: Any, y: Any, /) -> Tensor:
 
 def asinh(x: Any, /) -> Tensor:
     """The inverse hyperbolic sine: sign(x) * log(|x| + sqrt(x * x + 1))."""
-    given = _as_float(x)
+    given = _inexact(x)
+    if given.dtype.is_complex:
+        return _turned(asin(_times_i(given)))
     near = abs(given) < 1.0
     small, large = where(near, given, 0.0), where(near, 1.0, abs(given))
     half = small / (1.0 + sqrt(1.0 + small * small))  # tanh of half the result
@@ -299,7 +315,9 @@ def asinh(x: Any, /) -> Tensor:
 
 def acosh(x: Any, /) -> Tensor:
     """The inverse hyperbolic cosine: log(x + sqrt(x - 1) * sqrt(x + 1))."""
-    given = _as_float(x)
+    given = _inexact(x)
+    if given.dtype.is_complex:
+        return _above_zero(acos(given))
     near = given < 2.0
     small, large = where(near, given, 1.5), where(near, 2.0, given)
     exact = sqrt(small - 1.0) * sqrt(small + 1.0) / small
@@ -309,8 +327,32 @@ def acosh(x: Any, /) -> Tensor:
 
 def atanh(x: Any, /) -> Tensor:
     """The inverse hyperbolic tangent: log((1 + x) / (1 - x)) / 2."""
-    given = _as_float(x)
+    given = _inexact(x)
+    if given.dtype.is_complex:
+        return _turned(atan(_times_i(given)))
     return 0.5 * (log1p(given) - log1p(-given))
+
+
+def _times_i(z: Tensor) -> Tensor:
+    return ops.make_complex(-ops.imag(z), ops.real(z))
+
+
+def _turned(z: Tensor) -> Tensor:
+    """z / i."""
+    return ops.make_complex(ops.imag(z), -ops.real(z))
+
+
+def _above_zero(z: Tensor) -> Tensor:
+    """i z or -i z, whichever has a real part that is not negative."""
+    x, y = ops.real(z), ops.imag(z)
+    bits = dtypes.int32 if y.dtype.bits == 32 else dtypes.int64
+    downwards = less(ops.bitcast(y, bits), 0)  # -0.0 too
+    return ops.make_complex(abs(y), where(downwards, x, -x))
+
+
+def _by_parts(f: Callable[[Tensor], Tensor], z: Tensor) -> Tensor:
+    """`f` of the real part and of the imaginary part."""
+    return ops.make_complex(f(ops.real(z)), f(ops.imag(z)))
 
 
 def isnan(x: Any, /) -> Tensor:
@@ -322,6 +364,8 @@ def isnan(x: Any, /) -> Tensor:
 def isinf(x: Any, /) -> Tensor:
     """Whether each element is infinite."""
     given = asarray(x)
+    if given.dtype.is_complex:
+        return isinf(ops.real(given)) | isinf(ops.imag(given))
     if not given.dtype.is_float:
         return not_equal(given, given)
     return equal(abs(given), float("inf"))
@@ -330,6 +374,8 @@ def isinf(x: Any, /) -> Tensor:
 def isfinite(x: Any, /) -> Tensor:
     """Whether each element is neither infinite nor NaN."""
     given = asarray(x)
+    if given.dtype.is_complex:
+        return isfinite(ops.real(given)) & isfinite(ops.imag(given))
     if not given.dtype.is_float:
         return equal(given, given)
     return less(abs(given), float("inf"))
@@ -388,11 +434,6 @@ def logical_not(x: Any, /) -> Tensor:
 def _truth(x: Any) -> Tensor:
     given = asarray(x)
     return given if given.dtype is dtypes.bool_ else not_equal(given, 0)
-
-
-def _as_float(x: Any) -> Tensor:
-    given = asarray(x)
-    return given if given.dtype.is_float else cast(given, dtypes.float32)
 
 
 def bitwise_and(x: Any, y: Any, /) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Any
 
 from lamina.base import dtypes
 from lamina.base.errors import ShapeError
+from lamina.graph import ops
 from lamina.graph.ir import Op, emit
 from lamina.graph.ops import ArgMax, ArgMin, Max, Min, Product, Sum
 from lamina.tensor.conversion import asarray, cast
@@ -51,7 +52,7 @@ def _accumulated(x: Any, dtype: Any) -> Tensor:
         return cast(x, dtypes.dtype(dtype))
     if x.dtype.kind == "uint":
         return cast(x, dtypes.uint64)
-    return x if x.dtype.is_float else cast(x, dtypes.int64)
+    return cast(x, dtypes.int64) if x.dtype.kind in ("bool", "int") else x
 
 
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
@@ -102,9 +103,9 @@ def _place(op: type[Op], name: str, x: Tensor, axis: int | None, keepdims: bool)
 
 
 def _wide(x: Any) -> Tensor:
-    """`x` as a float with enough digits to average."""
+    """`x`, with enough digits to average."""
     x = asarray(x)
-    return cast(x, dtypes.float32) if not x.dtype.is_float or x.dtype.bits < 32 else x
+    return x if x.dtype.is_inexact and x.dtype.bits >= 32 else cast(x, dtypes.float32)
 
 
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -113,17 +114,17 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     count = _count(wide, _axes("mean", axis, wide.ndim))
     total = _reduce(Sum, "mean", wide, axis, keepdims)
     result = total * (1.0 / count) if count else total / 0.0
-    return cast(result, given.dtype) if given.dtype.is_float else result
+    return cast(result, given.dtype) if given.dtype.is_inexact else result
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """sum((x - mean(x)) ** 2) / (n - correction) over the given axes, or all."""
+    """sum(|x - mean(x)| ** 2) / (n - correction) over the given axes, or all."""
     given, wide = asarray(x), _wide(x)
     count = _count(wide, _axes("var", axis, wide.ndim)) - correction
     gap = wide - mean(wide, axis=axis, keepdims=True)
-    total = _reduce(Sum, "var", gap * gap, axis, keepdims)
+    total = _reduce(Sum, "var", ops.real(gap * ops.conj(gap)), axis, keepdims)
     result = total * (1.0 / count) if count > 0 else total / 0.0
-    return cast(result, given.dtype) if given.dtype.is_float else result
+    return cast(result, given.dtype.part) if given.dtype.is_inexact else result
 
 
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
