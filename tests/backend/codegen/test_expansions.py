@@ -34,14 +34,30 @@ WIDE = {
     "atanh": np.arctanh,
     "erf": scipy.special.erf,
     "erfc": scipy.special.erfc,
+    "erfinv": lambda x: np.copysign(scipy.special.erfinv(x), x),
+    "erfcinv": lambda x: scipy.special.erfcinv(x) + 0.0,  # no -0.0 at 1
+    "lgamma": lambda x: np.where(x == -np.inf, np.inf, scipy.special.gammaln(x)),
+    "digamma": scipy.special.digamma,
     "sigmoid": scipy.special.expit,
     "rsqrt": lambda x: 1 / np.sqrt(x),
 }
+
+
+def _erfcinv(q: mpmath.mpf) -> mpmath.mpf:
+    """Newton's method from the f64 result."""
+    y = mpmath.mpf(float(scipy.special.erfcinv(float(q))))
+    for _ in range(4):
+        y += (mpmath.erfc(y) - q) * mpmath.sqrt(mpmath.pi) / 2 * mpmath.exp(y * y)
+    return y
+
+
 EXACT = {
     **{name: getattr(mpmath, name) for name in WIDE if hasattr(mpmath, name)},
     "exp2": lambda x: mpmath.power(2, x),
     "log2": lambda x: mpmath.log(x, 2),
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
+    "erfcinv": _erfcinv,
+    "lgamma": lambda x: mpmath.loggamma(x).real,
     "rsqrt": lambda x: 1 / mpmath.sqrt(x),
 }
 THROUGH_F64 = (
@@ -56,9 +72,20 @@ THROUGH_F64 = (
     "acosh",
     "atanh",
     "erfc",
+    "erfinv",
+    "erfcinv",
+    "lgamma",
+    "digamma",
 )
 BOUND_F32 = dict.fromkeys(WIDE, 2.0) | dict.fromkeys(THROUGH_F64, 0.51)
-BOUND_F64 = dict.fromkeys(WIDE, 2.5) | {"tanh": 3.0, "tan": 4.0, "acosh": 3.0, "erfc": 4.0}
+BOUND_F64 = dict.fromkeys(WIDE, 2.5) | {
+    "tanh": 3.0,
+    "tan": 4.0,
+    "acosh": 3.0,
+    "erfc": 4.0,
+    "lgamma": 3.0,
+    "digamma": 3.5,
+}
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -122,6 +149,8 @@ def f64_points(op: str) -> np.ndarray:
     x = np.concatenate([spread, middle, near_one, *lines, np.arange(-50, 51) * np.pi / 4])
     if op in ("exp", "exp2", "expm1", "sinh", "cosh", "erf", "erfc", "tanh", "sigmoid"):
         x = x[np.abs(x) < 1100]  # mpmath works hard on what is plainly 0, 1 or infinite
+    if op in ("lgamma", "digamma"):
+        x = x[x > 0]  # the zeros of negative x are tested by themselves
     with np.errstate(all="ignore"):
         return x[~np.isnan(WIDE[op](x))]
 
@@ -134,7 +163,7 @@ def test_f64(op, machine):
     worst = (0.0,)
     with mpmath.workprec(200):
         for point, value in zip(x, got, strict=True):
-            if point == 0 and op in ("log", "log2", "log10", "rsqrt"):
+            if point == 0 and op in ("log", "log2", "log10", "rsqrt", "erfcinv"):
                 continue
             exact = EXACT[op](mpmath.mpf(float(point)))
             if np.isinf(value) or np.isinf(float(exact)):
@@ -191,6 +220,20 @@ def test_halves_round_the_f32_result(op, half):
     got = LaneKernel(op, [half], half, 16)(x).astype(np.float32)
     want = LaneKernel(op, ["f32"], "f32", 16)(x.astype(np.float32)).astype(NUMPY[half])
     np.testing.assert_array_equal(got, want.astype(np.float32))
+
+
+@pytest.mark.parametrize(("op", "scale"), [("lgamma", 1.0), ("digamma", np.pi)])
+def test_negative_gamma(op, scale):
+    """Errors are small against the terms that the reflection formula subtracts."""
+    random = np.random.default_rng(9)
+    x = np.concatenate([-random.uniform(0, 30, 400), -np.ldexp(1.0, -np.arange(1, 60, 3))])
+    got = LaneKernel(op, ["f64"], "f64", 8)(x)
+    with mpmath.workprec(120):
+        want = np.array([float(EXACT[op](mpmath.mpf(float(p)))) for p in x])
+        away = np.array([float(EXACT[op](1 - mpmath.mpf(float(p)))) for p in x])
+    assert (np.abs(got - want) <= 2e-15 * scale * (2 + np.abs(want) + np.abs(away))).all()
+    poles = LaneKernel(op, ["f64"], "f64", 8)(-np.arange(1.0, 9.0))
+    assert (np.isposinf(poles) if op == "lgamma" else np.isnan(poles)).all()
 
 
 def test_cosine_never_passes_one():

@@ -123,6 +123,12 @@ TRANSCENDENTAL = [
     *elementwise("cosh", ops.cosh),
     *elementwise("tanh", ops.tanh),
     *elementwise("erf", ops.erf),
+    *elementwise("erfc", ops.erfc),
+    *elementwise("erfinv", ops.erfinv, 1, UNIT),
+    *elementwise("erfcinv", ops.erfcinv, 1, (0.1, 1.9)),
+    *elementwise("lgamma", ops.lgamma, 1, POSITIVE),
+    *elementwise("digamma", ops.digamma, 1, POSITIVE),
+    *elementwise("digamma", ops.digamma, 1, (-1.8, -1.2)),
 ]
 COMPLEX = [
     *elementwise("real", ops.real, dtype="c128"),

@@ -167,7 +167,9 @@ class NumpyLanes:
     names = {
         "divide": np.divide, "power": np.power, "abs": np.abs, "round": np.rint,
         "rsqrt": lambda x: 1 / np.sqrt(x), "asin": np.arcsin, "acos": np.arccos,
-        "atan": np.arctan, "atan2": np.arctan2, "erf": np.vectorize(math.erf, otypes=[float]),
+        "atan": np.arctan, "atan2": np.arctan2, "erf": ops.Erf.formula,
+        "erfc": ops.Erfc.formula, "erfinv": ops.Erfinv.formula, "erfcinv": ops.Erfcinv.formula,
+        "lgamma": ops.Lgamma.formula, "digamma": ops.Digamma.formula,
         "and_": np.bitwise_and, "or_": np.bitwise_or, "xor": np.bitwise_xor, "not_": np.invert,
         "shift_left": np.left_shift, "shift_right": np.right_shift, "select": np.where,
         "cast": lambda x, d: x.astype(dtype(d).numpy),

@@ -27,6 +27,7 @@ from lamina.backend.nest.nodes import (
 )
 from lamina.base.dtypes import dtype as find_dtype
 from lamina.base.errors import BoundsError, UsageError
+from lamina.graph.ops import Digamma, Erf, Erfc, Erfcinv, Erfinv, Lgamma
 
 Order = Callable[[Sequence[int]], Sequence[int]]
 
@@ -194,10 +195,6 @@ def _power(x: Any, y: Any) -> Any:
     return np.power(x, y)
 
 
-def _erf(x: Any) -> float:
-    return math.erf(float(x))
-
-
 def _shift(shift: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: shift(x, x.dtype.type(y))
 
@@ -218,7 +215,9 @@ LANES: dict[str, Callable[..., Any]] = {
     "reciprocal": lambda x: 1 / x, "exp": np.exp, "expm1": np.expm1, "log": np.log,
     "log1p": np.log1p, "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin,
     "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
-    "erf": _erf, "equal": np.equal, "not_equal": np.not_equal, "less": np.less,
+    "erf": Erf.formula, "erfc": Erfc.formula, "erfinv": Erfinv.formula,
+    "erfcinv": Erfcinv.formula, "lgamma": Lgamma.formula, "digamma": Digamma.formula,
+    "equal": np.equal, "not_equal": np.not_equal, "less": np.less,
     "less_equal": np.less_equal, "and": lambda x, y: x & y, "or": lambda x, y: x | y,
     "xor": lambda x, y: x ^ y, "not": lambda x: ~x,
     "shift_left": _shift(np.left_shift), "shift_right": _shift(np.right_shift),

@@ -7,7 +7,7 @@ _NUMBERS = "int float"
 _OPERATIONS: dict[tuple[int, str], str] = {
     (1, "float"): (
         "floor ceil round trunc sqrt rsqrt reciprocal exp expm1 log log1p sin cos tan asin acos "
-        "atan sinh cosh tanh erf"
+        "atan sinh cosh tanh erf erfc erfinv erfcinv lgamma digamma"
     ),
     (1, _NUMBERS): "negative abs sign",
     (1, "bool int"): "not",

@@ -1,4 +1,4 @@
-"""Powers, exponentials, circular and hyperbolic functions, and erf.
+"""Powers, exponentials, circular and hyperbolic functions.
 
 Derivatives at the edge of a domain are the limits (infinite, as in JAX and PyTorch): sqrt at 0,
 log at 0, asin at 1. Outside the domain they are NaN like the function.
@@ -6,7 +6,6 @@ log at 0, asin at 1. Outside the domain they are NaN like the function.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from lamina.graph.ops.elementwise import INEXACT, NUMBERS, Elementwise
 from lamina.graph.ops.logic import and_
 
 TRANSCENDENTAL_COST = 15
-TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
 class Transcendental(Elementwise, abstract=True):
@@ -365,25 +363,3 @@ class Tanh(Transcendental):
 def tanh(x: Any) -> Any:
     """The hyperbolic tangent of x."""
     return emit(Tanh(), x)
-
-
-def _erf(x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x.astype(np.float64)), np.float64)
-
-
-class Erf(Transcendental):
-    """y = 2/sqrt(pi) integral from 0 to x of e^(-t^2) dt.  Inputs: floating.  Source: DLMF 7.2."""
-
-    kinds = "float"
-    formula = staticmethod(_erf)
-
-    def partials(self, x: Any, *, out: Any) -> tuple:
-        return (TWO_OVER_SQRT_PI * exp(-(x * x)),)
-
-    def lane(self, s: Any, x: Any) -> Any:
-        return s.erf(x)
-
-
-def erf(x: Any) -> Any:
-    """The error function of x."""
-    return emit(Erf(), x)
