@@ -16,6 +16,7 @@ from typing import Any
 
 from lamina import functional as functional
 from lamina.base import trees as tree
+from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import ImmutableError as ImmutableError
@@ -45,4 +46,5 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'lamina' has no attribute {name!r}")
 
 
+__array_api_version__ = "2024.12"
 __version__ = "0.1.0"

@@ -53,6 +53,10 @@ class ShapeError(LaminaError, ValueError):
     """Shapes, ranks or axes that do not fit together."""
 
 
+class AxisError(ShapeError, IndexError):
+    """An axis that the tensor does not have."""
+
+
 class DTypeError(LaminaError, TypeError):
     """An operation on an element type it does not take."""
 

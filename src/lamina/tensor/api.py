@@ -30,6 +30,7 @@ from lamina.tensor.containers import (
 from lamina.tensor.conversion import (
     asarray,
     astype,
+    from_dlpack,
 )
 from lamina.tensor.derivatives import (
     grad,
@@ -68,6 +69,11 @@ from lamina.tensor.namespace.data_types import (
     finfo,
     iinfo,
     isdtype,
+)
+from lamina.tensor.namespace.differences import (
+    diff,
+    ediff1d,
+    trapezoid,
 )
 from lamina.tensor.namespace.dynamic import (
     dynamic_slice,
@@ -141,11 +147,19 @@ from lamina.tensor.namespace.elementwise import (
     trunc,
     where,
 )
+from lamina.tensor.namespace.float_bits import (
+    copysign,
+    nextafter,
+    signbit,
+)
 from lamina.tensor.namespace.indexing import (
     meshgrid,
     one_hot,
     take,
     take_along_axis,
+)
+from lamina.tensor.namespace.inspection import (
+    __array_namespace_info__,
 )
 from lamina.tensor.namespace.linear_algebra import (
     einsum,
@@ -180,6 +194,7 @@ from lamina.tensor.namespace.reductions import (
     any,
     argmax,
     argmin,
+    count_nonzero,
     max,
     mean,
     min,
@@ -216,6 +231,7 @@ __all__ = [
     "uint32",
     "uint64",
     "Tensor",
+    "__array_namespace_info__",
     "abs",
     "acos",
     "acosh",
@@ -246,11 +262,15 @@ __all__ = [
     "clip",
     "concat",
     "conj",
+    "copysign",
     "cos",
     "cosh",
+    "count_nonzero",
+    "diff",
     "divide",
     "dynamic_slice",
     "dynamic_update_slice",
+    "ediff1d",
     "einsum",
     "empty",
     "empty_like",
@@ -266,6 +286,7 @@ __all__ = [
     "flip",
     "floor",
     "floor_divide",
+    "from_dlpack",
     "full",
     "full_like",
     "grad",
@@ -305,6 +326,7 @@ __all__ = [
     "moveaxis",
     "multiply",
     "negative",
+    "nextafter",
     "not_equal",
     "one_hot",
     "ones",
@@ -326,6 +348,7 @@ __all__ = [
     "round",
     "rsqrt",
     "sign",
+    "signbit",
     "sin",
     "sinh",
     "split",
@@ -345,6 +368,7 @@ __all__ = [
     "tensordot",
     "tile",
     "transpose",
+    "trapezoid",
     "tril",
     "triu",
     "trunc",

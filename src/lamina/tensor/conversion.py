@@ -11,9 +11,10 @@ import numpy as np
 
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
-from lamina.base.errors import DTypeError, ShapeError
+from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops import Cast, Constant, Identity
+from lamina.tensor.interchange import imported
 from lamina.tensor.tensor import Tensor, checked, from_numpy
 
 Scalar = bool | int | float | complex
@@ -40,6 +41,16 @@ def sizes_of(shape: Any, low: int = 0) -> tuple[int, ...]:
     return found
 
 
+def on_device(name: str, device: Any) -> None:
+    """Nothing, if tensors can live on `device`: None or "cpu".
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if device not in (None, "cpu"):
+        raise UsageError(f"{name}: no device {device!r}", ["devices: cpu"])
+
+
 def asarray(
     obj: Any, /, *, dtype: Any = None, device: str | None = None, copy: bool | None = None
 ) -> Tensor:
@@ -53,7 +64,10 @@ def asarray(
         obj: the data.
         dtype: the element type; that of the data when not given.
         device: None or "cpu".
-        copy: True copies the data, None and False share it where possible.
+        copy: True copies the data, None shares it where possible, False always.
+
+    Raises:
+        UsageError: `copy` is False and the data cannot be shared.
 
     Example:
         >>> asarray([1.0, 2.0])
@@ -61,14 +75,20 @@ def asarray(
 
     Source: Python array API 2024.12, `asarray`.
     """
+    if device is not None:
+        on_device("asarray", device)
     wanted = None if dtype is None else dtypes.dtype(dtype)
+    if copy is False:
+        _must_share(obj, wanted)
     if isinstance(obj, Tensor):
-        return _of_number(obj, wanted) if obj.weak else cast(obj, wanted or obj.dtype)
+        if obj.weak:
+            return _of_number(obj, wanted)
+        return emit(Identity(), obj) if copy and wanted in (None, obj.dtype) else _cast(obj, wanted)
     if isinstance(obj, Scalar) and not isinstance(obj, np.generic):
         return full_of(obj, wanted or scalar_dtype(obj), ())
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
-        return cast(_stacked(obj), wanted or _stacked(obj).dtype)
-    array = np.from_dlpack(obj) if _only_dlpack(obj) else _read(obj)  # type: ignore[arg-type]
+        return _cast(_stacked(obj), wanted)
+    array = imported(obj) if _only_dlpack(obj) else _read(obj)
     if not dtypes.is_known(array.dtype):
         raise DTypeError(
             f"asarray: no element type for {array.dtype}", [f"given: {type(obj).__name__}"]
@@ -87,6 +107,35 @@ def _as_dtype(array: np.ndarray, wanted: DType) -> np.ndarray:
     return array.astype(wanted.numpy, copy=False)
 
 
+def _cast(x: Tensor, wanted: DType | None) -> Tensor:
+    return x if wanted is None else cast(x, wanted)
+
+
+def _must_share(obj: Any, wanted: DType | None) -> None:
+    """Nothing, if a tensor of dtype `wanted` can stand on the memory of `obj`."""
+    known = hasattr(obj, "__array__") or hasattr(obj, "__dlpack__") or _is_buffer(obj)
+    if not known:
+        raise UsageError("asarray: this has no memory to share", [f"given: {type(obj).__name__}"])
+    held = obj.dtype if isinstance(obj, Tensor) else None
+    if held is None:
+        array = imported(obj) if _only_dlpack(obj) else np.asarray(obj)
+        held = None if not array.flags.c_contiguous else dtypes.dtype(array.dtype)
+    if held is None or wanted not in (None, held):
+        raise UsageError(
+            "asarray: the data cannot be shared",
+            [f"given: {type(obj).__name__}", f"wanted: {wanted or 'row-major order'}"],
+            "leave out copy=False",
+        )
+
+
+def _is_buffer(obj: Any) -> bool:
+    try:
+        memoryview(obj)
+    except TypeError:
+        return False
+    return True
+
+
 def _read(obj: Any) -> np.ndarray:
     try:
         return np.asarray(obj)
@@ -102,6 +151,27 @@ def _of_number(x: Tensor, wanted: DType | None) -> Tensor:
     """The tensor that a Python number would make, from the weak one that stands for it in `jit`."""
     chosen = wanted or _DEFAULTS.get(x.dtype.kind, x.dtype)
     return emit(Identity(), x) if x.dtype is chosen else emit(Cast(chosen), x)
+
+
+def from_dlpack(x: Any, /, *, device: str | None = None, copy: bool | None = None) -> Tensor:
+    """The Tensor over the memory of an array of another library; do not write to it afterwards.
+
+    Args:
+        x: an object with `__dlpack__` and `__dlpack_device__`, such as a PyTorch tensor.
+        device: None or "cpu".
+        copy: True copies the elements, None where they are not in row-major order, False never.
+
+    Raises:
+        UsageError: the memory cannot be read, or needs a copy.
+
+    Example:
+        >>> from_dlpack(np.asarray([1, 2]))
+        Tensor([1, 2], shape=(2,), dtype=int64)
+
+    Source: Python array API 2024.12, `from_dlpack`.
+    """
+    on_device("from_dlpack", device)
+    return from_numpy(imported(x, copy))
 
 
 def _only_dlpack(obj: Any) -> bool:
@@ -190,7 +260,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
     Args:
         x: a tensor, or what makes one.
         dtype: the element type.
-        copy: of no effect: a tensor does not change, so it may be its own copy.
+        copy: whether the result is a tensor of its own also where it has the dtype already.
         device: None or "cpu".
 
     Raises:
@@ -198,5 +268,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = Non
 
     Source: Python array API 2024.12, `astype`.
     """
-    given = asarray(x).to_device(device or "cpu")
-    return cast(given, dtypes.dtype(dtype))
+    if device is not None:
+        on_device("astype", device)
+    given, wanted = asarray(x), dtypes.dtype(dtype)
+    return emit(Identity(), given) if copy and given.dtype is wanted else cast(given, wanted)

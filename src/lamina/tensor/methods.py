@@ -96,14 +96,14 @@ def _known(x: Any) -> bool:
 
 
 def _forward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: Any, /) -> Tensor:
         return f(self, other) if _known(other) else NotImplemented
 
     return method
 
 
 def _backward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:
-    def method(self: Tensor, other: Any) -> Tensor:
+    def method(self: Tensor, other: Any, /) -> Tensor:
         return f(other, self) if _known(other) else NotImplemented
 
     return method

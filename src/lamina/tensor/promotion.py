@@ -83,7 +83,7 @@ def broadcast_shapes(name: str, shapes: list[tuple[int, ...]]) -> tuple[int, ...
     return tuple(result)
 
 
-def broadcast_to(x: Any, shape: tuple[int, ...]) -> Tensor:
+def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Tensor:
     """`x` repeated along new axes and axes of size 1 to have `shape`.
 
     Example:

@@ -6,6 +6,7 @@ The functions of the array namespace are its methods too; `methods.py` attaches 
 from __future__ import annotations
 
 import operator
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,7 +17,10 @@ from lamina.base.dtypes import dtype as dtype_from
 from lamina.base.errors import ImmutableError, UsageError
 from lamina.graph.ir import Expression, Op, TensorType, TupleType, Value
 from lamina.graph.ops import Item
-from lamina.tensor import eager, execution
+from lamina.tensor import eager, execution, interchange
+
+API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
+"""The versions of the array API standard that the namespace satisfies."""
 
 
 class Tensor(Expression):
@@ -92,9 +96,11 @@ class Tensor(Expression):
         return "cpu"
 
     def to_device(self, device: str, /, *, stream: Any = None) -> Tensor:
-        """The tensor itself: there is one device."""
+        """The tensor itself: there is one device, and it has no streams."""
         if device != "cpu":
             raise UsageError(f"to_device: no device {device!r}", ["devices: cpu"])
+        if stream is not None:
+            raise UsageError("to_device: the device has no streams", [f"stream: {stream!r}"])
         return self
 
     @property
@@ -176,17 +182,36 @@ class Tensor(Expression):
             return array.astype(dtype)
         return array.copy() if copy else array
 
-    def __dlpack__(self, **options: Any) -> Any:
-        array = self.numpy()
-        try:
-            return array.__dlpack__(**options)
-        except BufferError:  # the consumer takes no read-only memory
-            return array.copy().__dlpack__(**options)
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        # Where it is not known yet, or NumPy has no name for the dtype, `__array__` has the answer.
+        if self.is_traced or self.dtype.numpy.kind == "V":
+            raise AttributeError(f"no array interface for {self.type}")
+        return execution.array(self._look("__array_interface__"), self.type).__array_interface__
+
+    def __array_namespace__(self, /, *, api_version: str | None = None) -> Any:
+        if api_version not in (None, *API_VERSIONS):
+            raise UsageError(
+                f"__array_namespace__: no version {api_version!r} of the standard",
+                [f"there are: {', '.join(API_VERSIONS)}"],
+            )
+        return sys.modules[__name__.partition(".")[0]]
+
+    def __dlpack__(
+        self,
+        *,
+        stream: Any = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        array = execution.array(self._look("__dlpack__()"), self.type)
+        return interchange.exported(array, self.dtype, stream, max_version, dl_device, copy)
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return (1, 0)
+        return interchange.CPU
 
-    def __setitem__(self, key: object, value: object) -> NoReturn:
+    def __setitem__(self, key: object, value: object, /) -> NoReturn:
         raise ImmutableError(
             "x[...] = value: a tensor does not change",
             [f"tensor: {self.type}"],

@@ -28,6 +28,7 @@ from lamina.backend.nest.nodes import (
 from lamina.base.dtypes import dtype as find_dtype
 from lamina.base.errors import BoundsError, UsageError
 from lamina.graph.ops import Digamma, Erf, Erfc, Erfcinv, Erfinv, Lgamma
+from lamina.graph.ops.arithmetic import floor_quotient
 
 Order = Callable[[Sequence[int]], Sequence[int]]
 
@@ -207,7 +208,7 @@ def _divide(x: Any, y: Any) -> Any:
 
 LANES: dict[str, Callable[..., Any]] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": _divide,
-    "floor_divide": np.floor_divide, "remainder": np.remainder, "power": _power,
+    "floor_divide": floor_quotient, "remainder": np.remainder, "power": _power,
     "maximum": np.maximum, "minimum": np.minimum, "atan2": np.arctan2,
     "multiply_add": lambda x, y, z: x * y + z,
     "negative": lambda x: -x, "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceil": np.ceil,

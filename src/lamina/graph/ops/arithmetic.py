@@ -91,6 +91,14 @@ def divide(x: Any, y: Any) -> Any:
     return emit(Divide(), x, y)
 
 
+def floor_quotient(x: Any, y: Any) -> Any:
+    """floor(x / y) as the array API has it: infinity over a number is infinity, not NaN."""
+    whole = np.floor_divide(x, y)
+    if whole.dtype.kind in "iu":
+        return whole
+    return np.where(np.isinf(x), np.divide(x, y), whole).astype(whole.dtype)
+
+
 class FloorDivide(Elementwise):
     """z = floor(x / y).  Inputs: two of one dtype; an integer over 0 gives 0.  Source: array API
     2024.12.  Steps have no slope: constant to derivatives."""
@@ -99,7 +107,7 @@ class FloorDivide(Elementwise):
     kinds = REALS
     constant = True
     cost = 10
-    formula = staticmethod(np.floor_divide)
+    formula = staticmethod(floor_quotient)
 
     def lane(self, s: Any, x: Any, y: Any) -> Any:
         return s.floor_divide(x, y)

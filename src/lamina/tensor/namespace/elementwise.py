@@ -254,7 +254,7 @@ def square(x: Any, /) -> Tensor:
 
 
 def reciprocal(x: Any, /) -> Tensor:
-    """1 / x, element by element."""
+    """1 / x, element by element; integers become float32."""
     return divide(1.0, x)
 
 
@@ -382,11 +382,19 @@ def isfinite(x: Any, /) -> Tensor:
 
 
 def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
-    """minimum(maximum(x, min), max), element by element; a bound of None is no bound."""
+    """minimum(maximum(x, min), max), element by element, in the dtype of x.
+
+    A bound of None is no bound; tensors as bounds broadcast with x.
+    """
     given = asarray(x)
     if min is not None:
-        given = maximum(given, min)
-    return given if max is None else minimum(given, max)
+        given = maximum(given, _bound(min, given))
+    return given if max is None else minimum(given, _bound(max, given))
+
+
+def _bound(limit: Any, x: Tensor) -> Any:
+    """A bound in the dtype of x if it has one."""
+    return cast(limit, x.dtype) if isinstance(limit, Tensor) and not limit.weak else limit
 
 
 def where(condition: Any, x: Any, y: Any, /) -> Tensor:

@@ -10,7 +10,7 @@ from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Contract
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.namespace.manipulation import normal_axis, permute_dims
+from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, permute_dims
 from lamina.tensor.namespace.reductions import sum
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
 from lamina.tensor.tensor import Tensor
@@ -84,9 +84,18 @@ def tensordot(x: Any, y: Any, /, *, axes: int | Sequence[Sequence[int]] = 2) -> 
 
 
 def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Tensor:
-    """The sum of x * y over `axis`. Source: Python array API 2024.12, `vecdot`."""
+    """The sum of x * y over `axis`, counted from the end in both, in their common dtype.
+
+    Raises:
+        ShapeError: the sizes of the axis differ.
+
+    Source: Python array API 2024.12, `vecdot`.
+    """
     a, b = _pair("vecdot", x, y)
-    return sum(a * b, axis=axis)
+    places = [normal_axis("vecdot", axis, v.ndim) - v.ndim for v in (a, b)]
+    if a.shape[places[0]] != b.shape[places[1]]:
+        raise ShapeError("vecdot: the axis has two sizes", [f"x: {a.type}", f"y: {b.type}"])
+    return sum(moveaxis(a, places[0], -1) * moveaxis(b, places[1], -1), axis=-1, dtype=a.dtype)
 
 
 def outer(x: Any, y: Any, /) -> Tensor:

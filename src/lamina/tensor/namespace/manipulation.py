@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.base import dtypes
-from lamina.base.errors import ShapeError, UsageError
+from lamina.base.errors import AxisError, ShapeError, UsageError
 from lamina.graph.ir import emit
-from lamina.graph.ops import Concatenate, Flip, Pad, Permute, Reshape, Slice
+from lamina.graph.ops import Concatenate, Flip, Gather, Pad, Permute, Reshape, Slice
 from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.namespace.creation import ones
 from lamina.tensor.namespace.elementwise import where
@@ -25,20 +25,25 @@ def normal_axis(name: str, axis: int, rank: int) -> int:
     """`axis` counted from the front.
 
     Raises:
-        ShapeError: there is no such axis.
+        AxisError: there is no such axis.
     """
     if not -rank <= axis < rank:
-        raise ShapeError(f"{name}: no axis {axis}", [f"the tensor has {rank} axes"])
+        raise AxisError(f"{name}: no axis {axis}", [f"the tensor has {rank} axes"])
     return axis % rank
 
 
 def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
     """The elements of `x` in row-major order in another shape; one size may be -1.
 
+    Args:
+        x: the tensor.
+        shape: the new sizes.
+        copy: True gives a tensor of its own; a tensor does not change, so the others need none.
+
     Raises:
         ShapeError: the shape holds another number of elements.
     """
-    x = asarray(x)
+    x = asarray(x, copy=True) if copy else asarray(x)
     wanted = sizes_of(shape, low=-1)
     if wanted.count(-1) == 1:
         known = -math.prod(wanted)
@@ -249,16 +254,42 @@ def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:
     )
 
 
-def repeat(x: Any, repeats: int, /, *, axis: int | None = None) -> Tensor:
-    """Each element repeated `repeats` times along `axis`; flattened when None."""
+def repeat(x: Any, repeats: Any, /, *, axis: int | None = None) -> Tensor:
+    """Each element repeated along `axis`; flattened when None.
+
+    Args:
+        x: the tensor.
+        repeats: how often, for all elements or for each position along the axis. The shape of the
+            result follows from it, so in `jit` it must be known.
+        axis: the axis.
+
+    Raises:
+        ShapeError: there is neither one count nor one for each position.
+    """
     x = asarray(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     place = normal_axis("repeat", axis, x.ndim)
+    counts = sizes_of(repeats.tolist() if isinstance(repeats, Tensor) else repeats)
+    if len(counts) > 1:
+        return _repeated_each(x, counts, place)
+    (repeats,) = counts or (0,)
     opened = expand_dims(x, axis=place + 1)
     spread = (*x.shape[: place + 1], repeats, *x.shape[place + 1 :])
     joined = (*x.shape[:place], x.shape[place] * repeats, *x.shape[place + 1 :])
     return reshape(broadcast_to(opened, spread), joined)
+
+
+def _repeated_each(x: Tensor, counts: tuple[int, ...], place: int) -> Tensor:
+    if len(counts) != x.shape[place]:
+        raise ShapeError(
+            f"repeat: {len(counts)} counts for an axis of size {x.shape[place]}",
+            [f"tensor: {x.type}"],
+            "give one count, or one for each position along the axis",
+        )
+    positions = asarray([i for i, n in enumerate(counts) for _ in range(n)], dtype=dtypes.int64)
+    moved = moveaxis(x, place, 0)
+    return moveaxis(emit(Gather(x.ndim - 1, 1), moved, positions), 0, place)
 
 
 def pad(x: Any, widths: int | Sequence[Any], *, value: bool | int | float = 0) -> Tensor:

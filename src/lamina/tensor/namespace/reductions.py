@@ -78,6 +78,9 @@ def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def _extreme(op: type, name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     if _count(x, _axes(name, axis, x.ndim)) == 0:
         raise ShapeError(f"{name}: no elements along the axes", [f"tensor: {x.type}"])
+    if x.dtype is dtypes.bool_:
+        number = _reduce(op, name, cast(x, dtypes.uint8), axis, keepdims)
+        return cast(number, dtypes.bool_)
     return _reduce(op, name, x, axis, keepdims)
 
 
@@ -93,6 +96,8 @@ def argmin(x: Any, /, *, axis: int | None = None, keepdims: bool = False) -> Ten
 
 def _place(op: type[Op], name: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     flat = reshape(x, (-1,)) if axis is None else x
+    if x.dtype is dtypes.bool_:
+        flat = cast(flat, dtypes.uint8)
     place = normal_axis(name, axis or 0, flat.ndim) - flat.ndim
     if flat.shape[place] == 0:
         raise ShapeError(f"{name}: no elements along the axis", [f"tensor: {x.type}"])
@@ -113,7 +118,7 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     given, wide = asarray(x), _wide(x)
     count = _count(wide, _axes("mean", axis, wide.ndim))
     total = _reduce(Sum, "mean", wide, axis, keepdims)
-    result = total * (1.0 / count) if count else total / 0.0
+    result = total / float(count)
     return cast(result, given.dtype) if given.dtype.is_inexact else result
 
 
@@ -123,13 +128,24 @@ def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool
     count = _count(wide, _axes("var", axis, wide.ndim)) - correction
     gap = wide - mean(wide, axis=axis, keepdims=True)
     total = _reduce(Sum, "var", ops.real(gap * ops.conj(gap)), axis, keepdims)
-    result = total * (1.0 / count) if count > 0 else total / 0.0
+    result = total / float(count if count > 0 else 0)
     return cast(result, given.dtype.part) if given.dtype.is_inexact else result
 
 
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """sqrt(var(x))."""
     return sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """How many elements over the given axes, or all, are not 0; NaN is not 0.
+
+    Example:
+        >>> count_nonzero(asarray([0, 3, -1]))
+        Tensor(2, shape=(), dtype=int64)
+    """
+    truth = cast(not_equal(asarray(x), 0), dtypes.int64)
+    return _reduce(Sum, "count_nonzero", truth, axis, keepdims)
 
 
 def any(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def _float_floor_divide(s: Lanes, a: Lane, b: Lane) -> Lane:
     short = s.greater(s.subtract(whole, down), s.constant_like(a, 0.5))
     down = s.select(short, s.add(down, one), down)
     result = s.select(s.equal(whole, zero), s.copysign(zero, plain), down)
-    return s.select(s.equal(b, zero), plain, result)
+    infinite = s.equal(s.abs(a), s.constant_like(a, math.inf))
+    return s.select(s.or_(s.equal(b, zero), infinite), plain, result)
 
 
 def integer_power(s: Lanes, base: Lane, exponent: Lane) -> Lane:
