@@ -50,7 +50,7 @@ class Maker:
         + ["spread"] * 3
         + ["contract"] * 3
         + ["permute", "reshape", "slice", "pad", "flip", "concatenate"]
-        + ["window", "fold", "gather", "scatter"]
+        + ["window", "fold", "gather", "scatter", "dynamic"]
     )
 
     def _shape(self) -> tuple[int, ...]:
@@ -189,10 +189,23 @@ class Maker:
         x = self._pick()
         if x.rank == 0:
             return None
-        n = x.type.shape[0]
-        size = 4
+        n, size = x.type.shape[0], 4
         indices = ops.remainder(ops.iota(n, dtypes.int64), ops.constant(size, dtypes.int64, (n,)))
-        return ops.scatter_add(x, indices, size, x.rank - 1, 1)
+        f = self.rng.choice(["scatter_add", "scatter_set", "scatter_min", "scatter_max"])
+        base = self._like((size, *x.type.shape[1:]))
+        return getattr(ops, str(f))(base, x, indices, x.rank - 1, 1)
+
+    def dynamic(self) -> Value | None:
+        x = self._pick()
+        if x.rank == 0:
+            return None
+        n = x.type.shape[-1]
+        start = ops.remainder(ops.constant(int(self.rng.integers(9)), dtypes.int64, ()),
+                              ops.constant(5, dtypes.int64, ()))  # fmt: skip
+        part = ops.dynamic_slice(x, (-1,), (1 + n // 2,), (start,))
+        if self.rng.integers(2):
+            return part
+        return ops.dynamic_update_slice(self._like(x.type.shape), part, (-1,), (start,))
 
 
 def _window_fields(x: Value) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:

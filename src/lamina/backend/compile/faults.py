@@ -12,7 +12,7 @@ from typing import Any
 from lamina.backend.compile.lower import Lowered, Step
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import Reduction, ScatterAdd, checking
+from lamina.graph.ops import Indexed, Reduction, checking
 
 
 def culprit(lowered: Lowered, kernel: int, code: int) -> Value | None:
@@ -51,15 +51,15 @@ def last_check(lowered: Lowered) -> int:
             last = number
         if any(task.nest.checks for task in step.tasks):
             checks = _checks(step, number_of)
-            if not seen.issuperset(checks.values()):
+            if any(not seen.issuperset(made) for made in checks.values()):
                 last = number
             whole = _read_whole(step.body)
-            seen.update(check for i, check in checks.items() if i in whole)
+            seen.update(*(made for i, made in checks.items() if i in whole))
     return last
 
 
-def _checks(step: Step, number_of: dict[Any, int]) -> dict[int, tuple[int, int]]:
-    """What each checking node checks, by its id: the number of its index, and the size.
+def _checks(step: Step, number_of: dict[Any, int]) -> dict[int, list[tuple[int, int]]]:
+    """What each checking node checks, by its id: the numbers of its indices, and their sizes.
 
     `number_of` numbers expressions of memory, so that equal ones have one number.
     """
@@ -69,14 +69,16 @@ def _checks(step: Step, number_of: dict[Any, int]) -> dict[int, tuple[int, int]]
     for v in step.body.nodes:
         key = (v.op, v.type, *(known[o.id] for o in v.operands))
         known[v.id] = number_of.setdefault(key, len(number_of))
-    return {v.id: (known[v.operands[1].id], _size(v)) for v in checking(step.body)}
+    return {
+        v.id: [(known[v.operands[i].id], size) for i, size in _places(v)]
+        for v in checking(step.body)
+    }
 
 
-def _size(v: Value) -> int:
-    """How long the axis is that the index of a checking node goes into."""
-    op: Any = v.op
-    table = v.operands[0].type
-    return op.size if isinstance(op, ScatterAdd) else table.shape[table.rank - 1 - op.rest]
+def _places(v: Value) -> list[tuple[int, int]]:
+    """The index operands that a node checks, and how long their axes are."""
+    assert isinstance(v.op, Indexed)
+    return v.op.places([o.type for o in v.operands])
 
 
 _READ_ALL = ("expand", "permute", "reshape", "flip", "pad", "concatenate", "contract")

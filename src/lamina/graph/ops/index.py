@@ -1,72 +1,96 @@
-"""Positions as data: Iota counts, Gather reads at given positions, ScatterAdd adds to them."""
+"""Places as data: Gather reads at them, ScatterAdd adds at them.
+
+Both take one index operand for each of the axes that are looked into, so an element's place is
+checked axis by axis. What the other scatters do where several updates meet is in `scatter`.
+"""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from lamina.base.dtypes import DType
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
 from lamina.base.spans import Span
-from lamina.graph.ir import Graph, Op, TensorType, Value, emit
-from lamina.graph.ops.elementwise import HALVES, NUMBERS, REALS
+from lamina.graph.ir import Expression, Graph, Op, TensorType, Value, emit, same_dtype
+from lamina.graph.ops.constant import zeros_like
+from lamina.graph.ops.elementwise import HALVES, NUMBERS
+from lamina.graph.ops.reduce import expand
+from lamina.graph.ops.shape import when_all
 
 
 @dataclass(frozen=True)
-class Iota(Op):
-    """0, 1, ..., size - 1.  Inputs: none.  Source: Iverson, A Programming Language, 1962."""
+class Indexed(Op, abstract=True):
+    """x: [*lead, *looked into, *rest], and an index [*lead, *idx] for each axis looked into.
 
-    arity = 0
-    constant = True
-    cost = 0
-    size: int
-    dtype: DType
+    `rest` counts the axes behind, `index_rank` those of idx. An index outside its axis is a
+    BoundsError; with `drop` it reads zero and writes nothing.
+    """
 
-    def infer(self) -> TensorType:
-        if self.dtype.kind not in REALS.split() or self.size < 0:
-            raise DTypeError(
-                "iota: counts in numbers, up from 0",
-                [f"size: {self.size}", f"dtype: {self.dtype.long_name}"],
-                "take a size of at least 0 and an integer or floating dtype",
-            )
-        return TensorType(self.dtype, (self.size,))
+    arity = None
+    first: ClassVar[int]  # which operand is the first index
+    rest: int
+    index_rank: int
+    drop: bool = False
 
-    def reference(self) -> np.ndarray:
-        return np.arange(self.size).astype(self.dtype.numpy)
+    def lead(self, indices: Sequence[Any]) -> int:
+        """How many leading axes x shares with the indices."""
+        return len(indices[0].shape) - self.index_rank
 
-    def view(self, s: Any, index: tuple[Any, ...]) -> Any:
-        return index[0] if self.dtype.name == "i64" else s.cast(index[0], self.dtype.name)
+    def places(self, types: Sequence[TensorType]) -> list[tuple[int, int]]:
+        """For each index that is checked: which operand it is, and the size of its axis."""
+        lead = self.lead(types[self.first :])
+        axes = range(len(types) - self.first)
+        return [] if self.drop else [(self.first + a, types[0].shape[lead + a]) for a in axes]
+
+    def check_indices(self, types: Sequence[TensorType]) -> None:
+        """Raise unless there are integer indices of one shape that goes with x."""
+        x, indices = types[0], types[self.first :]
+        for t in indices:
+            if not t.dtype.is_integer:
+                raise DTypeError(
+                    f"{self.name}: positions are integers",
+                    [f"indices: {t}", "takes: int, uint"],
+                    "cast the indices to int64",
+                )
+        if not indices:
+            raise self.misfit(types, "there is an index for each axis that is looked into")
+        lead, shape = self.lead(indices), indices[0].shape
+        if any(t.shape != shape for t in indices):
+            raise self.misfit(types, "the indices have one shape")
+        if lead < 0 or x.rank != lead + len(indices) + self.rest:
+            fact = f"x has the leading axes, {len(indices)} that are looked into, and {self.rest}"
+            raise self.misfit(types, fact)
+        if x.shape[:lead] != shape[:lead]:
+            raise self.misfit(types, "the leading axes of both are the same")
+
+    def misfit(self, types: Sequence[TensorType], fact: str) -> ShapeError:
+        """The error of operands whose shapes do not go together."""
+        names = ["x", "updates"][: self.first] + ["indices"] * len(types)
+        facts = [f"{name}: {t}" for name, t in zip(names, types)]
+        return ShapeError(f"{self.name}: the operands do not fit together", facts, fact)
+
+    def located(
+        self, x: np.ndarray, indices: Sequence[np.ndarray]
+    ) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """The index of every axis before the rest, and where all lie inside: [*lead, *idx]."""
+        lead, shape = self.lead(indices), indices[0].shape
+        inside = np.ones(shape, bool)
+        for i, size in zip(indices, x.shape[lead:]):
+            inside &= (i >= 0) & (i < size)
+            if not self.drop and not inside.all():
+                raise outside_axis(self.name, int(i[~inside].flat[0]), size)
+        grid = [np.broadcast_to(g, shape) for g in _lead_grid(shape[:lead], self.index_rank)]
+        return (*grid, *(np.where(inside, i, 0).astype(np.int64) for i in indices)), inside
 
 
-def iota(size: int, dtype: DType) -> Any:
-    """The numbers 0, 1, ..., size - 1."""
-    return emit(Iota(size, dtype))
-
-
-def _check_indices(op: Op, indices: TensorType) -> None:
-    if not indices.dtype.is_integer:
-        raise DTypeError(
-            f"{op.name}: positions are integers",
-            [f"indices: {indices}", "takes: int, uint"],
-            "cast the indices to int64",
-        )
-
-
-def _misfit(op: Op, x: TensorType, indices: TensorType, fact: str) -> ShapeError:
-    return ShapeError(
-        f"{op.name}: the operands do not fit together",
-        [f"x: {x}", f"indices: {indices}"],
-        fact,
-    )
-
-
-def _check_bounds(op: Op, indices: np.ndarray, size: int) -> None:
-    outside = (indices < 0) | (indices >= size)
-    if outside.any():
-        raise outside_axis(op.name, int(indices[outside].flat[0]), size)
+def _lead_grid(lead: tuple[int, ...], behind: int) -> list[np.ndarray]:
+    """For each leading axis its own index, spread over `behind` more axes."""
+    return [
+        np.arange(n).reshape((n, *[1] * (len(lead) - 1 - a + behind))) for a, n in enumerate(lead)
+    ]
 
 
 def outside_axis(name: str, index: int, size: int, span: Span | None = None) -> BoundsError:
@@ -83,132 +107,181 @@ def outside_axis(name: str, index: int, size: int, span: Span | None = None) -> 
     )
 
 
-@dataclass(frozen=True)
-class Gather(Op):
-    """y[*lead, *idx, *rest] = x[*lead, indices[*lead, *idx], *rest].  Inputs: any, and integers.
+class Gather(Indexed):
+    """y[*lead, *idx, *rest] = x[*lead, i[*lead, *idx], j[*lead, *idx], ..., *rest].
 
-    x: [*lead, N, *rest axes], indices: [*lead, *idx] -> [*lead, *idx, *rest]; `rest` counts the
-    axes behind N, `index_rank` those of idx. An index outside 0..N-1 is a BoundsError.
-    Source: ours.  Mirror of ScatterAdd.
+    Inputs: any, and integers, one for each axis of x that is looked into.  Source: ours.
+    An index outside its axis is a BoundsError, or zero with `drop`. Mirror of ScatterAdd.
     """
 
-    arity = 2
-    rest: int
-    index_rank: int
+    first = 1
 
     def infer(self, *types: TensorType) -> TensorType:
-        x, indices = types
-        _check_indices(self, indices)
-        lead = x.rank - 1 - self.rest
-        if lead < 0 or indices.rank < self.index_rank:
-            raise _misfit(self, x, indices, f"x has {self.rest + 1} axes or more")
-        if x.shape[:lead] != indices.shape[: indices.rank - self.index_rank]:
-            raise _misfit(self, x, indices, "the leading axes of both are the same")
-        return x.with_shape(indices.shape + x.shape[lead + 1 :])
+        self.check_indices(types)
+        x, *indices = types
+        return x.with_shape(indices[0].shape + x.shape[x.rank - self.rest :])
 
     def linear_operands(self, count: int) -> tuple[int, ...]:
         return (0,)
 
     def reference(self, *arrays: Any) -> np.ndarray:
-        x, indices = (np.asarray(a) for a in arrays)
-        lead = x.ndim - 1 - self.rest
-        _check_bounds(self, indices, x.shape[lead])
-        flat, where, rows = _flat_lead(lead, x, indices)
-        return flat[rows, where].reshape(indices.shape + x.shape[lead + 1 :])
+        x, *indices = (np.asarray(a) for a in arrays)
+        shape = indices[0].shape + x.shape[x.ndim - self.rest :]
+        if 0 in shape or not x.size:
+            self.located(x, indices)
+            return np.zeros(shape, x.dtype)
+        where, inside = self.located(x, indices)
+        found = x[where]
+        return np.where(inside[(..., *[None] * self.rest)], found, np.zeros((), x.dtype))
 
-    def transpose(self, i: int, bar: Any, x: Any, indices: Any) -> Any:
-        size = x.shape[x.rank - 1 - self.rest]
-        return scatter_add(bar, indices, size, self.rest, self.index_rank)
+    def transpose(self, i: int, bar: Any, x: Any, *indices: Any) -> Any:
+        return scatter_add(zeros_like(x), bar, indices, self.rest, self.index_rank, self.drop)
 
     def batch(self, size: int, operands: tuple[Any, ...], is_batched: tuple[bool, ...]) -> Any:
         """Many lookups in one table: the batch is one more axis of the index."""
-        x, indices = operands
-        if is_batched[1] and not is_batched[0] and x.rank == 1 + self.rest:
-            return gather(x, indices, self.rest, self.index_rank + 1)
-        return None if not all(is_batched) else gather(x, indices, self.rest, self.index_rank)
+        x, *indices = operands
+        if is_batched[0] or x.rank != len(indices) + self.rest:
+            return None
+        every = [
+            i if batched else expand(i, (-1 - i.rank,), (size,))
+            for i, batched in zip(indices, is_batched[1:])
+        ]
+        return gather(x, every, self.rest, self.index_rank + 1, self.drop)
 
-    def view(self, s: Any, index: tuple[Any, ...], x: Any, indices: Any) -> Any:
+    def view(self, s: Any, index: tuple[Any, ...], x: Any, *indices: Any) -> Any:
         behind = len(index) - self.rest
-        lead = x.type.rank - 1 - self.rest
-        position = indices(index[:behind])
-        if indices.type.dtype.name != "i64":
-            position = s.cast(position, "i64")
-        position = s.check_index(position, x.type.shape[lead])
-        return x((*index[:lead], position, *index[behind:]))
+        lead = x.type.rank - len(indices) - self.rest
+        sizes = x.type.shape[lead:]
+        places = [position(s, i(index[:behind])) for i in indices]
+        if not self.drop:
+            places = [s.check_index(p, n) for p, n in zip(places, sizes)]
+        read = lambda: x((*index[:lead], *places, *index[behind:]))
+        return when_all(s, inside_all(s, places, sizes) if self.drop else [], read, x.type)
 
 
-def _flat_lead(lead: int, x: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, ...]:
-    """x with its leading axes merged, the indices likewise, and the row of each."""
-    count = math.prod(x.shape[:lead])
-    flat = x.reshape(count, *x.shape[lead:])
-    each = math.prod(indices.shape[lead:])
-    where = indices.reshape(count, each).astype(np.int64)
-    return flat, where, np.arange(count)[:, None]
+def position(s: Any, index: Any) -> Any:
+    """An index in the arithmetic of lanes, as i64."""
+    return index if index.dtype == "i64" else s.cast(index, "i64")
 
 
-def gather(x: Any, indices: Any, rest: int = 0, index_rank: int | None = None) -> Any:
-    """The elements of x at `indices`, along the axis that has `rest` axes behind it."""
-    rank = indices.type.rank if index_rank is None else index_rank
-    return emit(Gather(rest, rank), x, indices)
+def inside_all(s: Any, places: Sequence[Any], sizes: Sequence[int]) -> list[Any]:
+    """The conditions under which every place lies inside its axis."""
+    zero = s.constant(0, "i64")
+    low = [s.less_equal(zero, p) for p in places]
+    return low + [s.less(p, s.constant(n, "i64")) for p, n in zip(places, sizes)]
+
+
+def _listed(indices: Any) -> tuple[Any, ...]:
+    return (indices,) if isinstance(indices, Expression) else tuple(indices)
+
+
+def gather(
+    x: Any, indices: Any, rest: int = 0, index_rank: int | None = None, drop: bool = False
+) -> Any:
+    """The elements of x at `indices` (one, or one for each axis), before the last `rest` axes."""
+    every = _listed(indices)
+    rank = len(every[0].shape) if index_rank is None else index_rank
+    return emit(Gather(rest, rank, drop), x, *every)
 
 
 @dataclass(frozen=True)
-class ScatterAdd(Op):
-    """y[*lead, n, *rest] = sum of x[*lead, *idx, *rest] where indices[*lead, *idx] = n.
+class Scatter(Indexed, abstract=True):
+    """x with updates put at places, one after the other in row-major order of the indices.
 
-    updates x: [*lead, *idx, *rest], indices: [*lead, *idx] -> [*lead, size, *rest]. An index
-    outside 0..size-1 is a BoundsError.  Inputs: a number, and integers.  Source: ours.
-    Mirror of Gather.
+    x: [*lead, *looked into, *rest], updates: [*lead, *idx, *rest], indices: [*lead, *idx] -> x.
+    `unique` promises that no place is named twice.
     """
 
-    arity = 2
+    first = 2
+    kinds: ClassVar[str]
+    combiner: ClassVar[str | None]  # the lane operation of an element and an update; None replaces
+    ufunc: ClassVar[np.ufunc | None] = None  # the same in NumPy
     cost = 4
-    size: int
-    rest: int
-    index_rank: int
+    unique: bool = False
 
     def infer(self, *types: TensorType) -> TensorType:
-        updates, indices = types
-        self.require(NUMBERS, updates)
-        _check_indices(self, indices)
-        behind = updates.rank - self.rest
-        if behind < 0 or updates.shape[:behind] != indices.shape or indices.rank < self.index_rank:
-            raise _misfit(self, updates, indices, "x has the axes of the indices, then the rest")
-        lead = indices.shape[: indices.rank - self.index_rank]
-        return updates.with_shape((*lead, self.size, *updates.shape[behind:]))
+        if len(types) < 2:
+            raise self.misfit(types, "there are x, updates, and indices")
+        x, updates, *indices = types
+        self.require(self.kinds, x)
+        same_dtype(self, (x, updates))
+        self.check_indices(types)
+        if updates.shape != indices[0].shape + x.shape[x.rank - self.rest :]:
+            raise self.misfit(types, "updates have the axes of the indices, then the rest of x")
+        return x
 
-    def linear_operands(self, count: int) -> tuple[int, ...]:
-        return (0,)
+    @property
+    def sums(self) -> bool:
+        """Whether halves are combined in f32 and rounded once."""
+        return self.combiner in ("add", "multiply")
 
     def reference(self, *arrays: Any) -> np.ndarray:
-        updates, indices = (np.asarray(a) for a in arrays)
-        _check_bounds(self, indices, self.size)
-        lead, behind = indices.ndim - self.index_rank, updates.ndim - self.rest
-        count = math.prod(updates.shape[:lead])
-        each, rest = math.prod(updates.shape[lead:behind]), updates.shape[behind:]
-        wide = np.dtype(np.float32) if updates.dtype in HALVES else updates.dtype
-        out = np.zeros((count, self.size, *rest), wide)
-        where = indices.reshape(count, each).astype(np.int64)
-        np.add.at(
-            out,
-            (np.arange(count)[:, None], where),
-            updates.reshape(count, each, *rest).astype(wide),
-        )
-        shape = (*updates.shape[:lead], self.size, *rest)
-        return out.astype(updates.dtype).reshape(shape)
+        x, updates, *indices = (np.asarray(a) for a in arrays)
+        where, inside = self.located(x, indices)
+        chosen = tuple(w[inside] for w in where)
+        wide = np.float32 if x.dtype in HALVES and self.sums else x.dtype
+        out, given = np.array(x, wide), updates[inside].astype(wide)
+        if self.ufunc is None:
+            out[chosen] = given
+        elif given.size:
+            with np.errstate(all="ignore"):
+                self.ufunc.at(out, chosen, given)
+        return out.astype(x.dtype)
 
-    def transpose(self, i: int, bar: Any, updates: Any, indices: Any) -> Any:
-        return gather(bar, indices, self.rest, self.index_rank)
+    def same(self, kind: type[Scatter], x: Any, updates: Any, indices: Sequence[Any]) -> Any:
+        """Another kind of scatter to the same places."""
+        options = self.rest, self.index_rank, self.drop, self.unique
+        return scatter(kind, x, updates, indices, *options)
+
+    def read(self, x: Any, indices: Sequence[Any]) -> Any:
+        """What x has at the places: [*lead, *idx, *rest]."""
+        return gather(x, indices, self.rest, self.index_rank, self.drop)
 
 
-def scatter_add(
-    updates: Any, indices: Any, size: int, rest: int = 0, index_rank: int | None = None
+def scatter(
+    kind: type[Scatter],
+    x: Any,
+    updates: Any,
+    indices: Any,
+    rest: int = 0,
+    index_rank: int | None = None,
+    drop: bool = False,
+    unique: bool = False,
 ) -> Any:
-    """The updates added up at `indices` of an axis of `size` elements; the mirror of gather."""
-    rank = indices.type.rank if index_rank is None else index_rank
-    return emit(ScatterAdd(size, rest, rank), updates, indices)
+    """x with the updates put at `indices` (one, or one for each axis), before the last `rest` axes.
+
+    What is put is what `kind` says.
+    """
+    every = _listed(indices)
+    rank = len(every[0].shape) if index_rank is None else index_rank
+    return emit(kind(rest, rank, drop, unique), x, updates, *every)
+
+
+class ScatterAdd(Scatter):
+    """x with every update added at its place.  Inputs: two numbers of one dtype, and integers.
+
+    x: [*lead, *looked into, *rest], updates: [*lead, *idx, *rest], indices: [*lead, *idx] -> x.
+    Additions come in row-major order of the indices; f16 and bf16 are added in f32.
+    Source: ours.  Mirror of Gather; linear in x and updates together.
+    """
+
+    kinds = NUMBERS
+    combiner = "add"
+    ufunc = np.add
+    jointly = True
+
+    def linear_operands(self, count: int) -> tuple[int, ...]:
+        return (0, 1)
+
+    def transpose(self, i: int, bar: Any, x: Any, updates: Any, *indices: Any) -> Any:
+        return bar if i == 0 else self.read(bar, indices)
+
+
+def scatter_add(x: Any, updates: Any, indices: Any, *options: Any) -> Any:
+    """x with the updates added at `indices` (one, or one for each axis); the mirror of gather."""
+    return scatter(ScatterAdd, x, updates, indices, *options)
 
 
 def checking(graph: Graph) -> list[Value]:
     """The nodes that check an index when they run, in the order of the graph."""
-    return [v for v in graph.nodes if isinstance(v.op, Gather | ScatterAdd)]
+    return [v for v in graph.nodes if isinstance(v.op, Indexed) and not v.op.drop]

@@ -20,7 +20,7 @@ from lamina.graph.ops.comparison import equal, not_equal, select
 from lamina.graph.ops.constant import lift, zeros_like
 from lamina.graph.ops.convert import cast
 from lamina.graph.ops.elementwise import NUMBERS, REALS, in_single
-from lamina.graph.ops.index import iota
+from lamina.graph.ops.iota import iota
 from lamina.graph.ops.logic import or_
 
 

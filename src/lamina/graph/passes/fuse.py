@@ -37,7 +37,7 @@ from lamina.graph.ops import (
     Fusion,
     Item,
     Reduction,
-    ScatterAdd,
+    Scatter,
     splat_value,
 )
 from lamina.graph.passes.pass_ import graph_pass
@@ -497,7 +497,7 @@ def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
     shape = v.type.shape
     if isinstance(v.op, Contract):
         return "contract", shape, shape, ()
-    if isinstance(v.op, ScatterAdd):
+    if isinstance(v.op, Scatter):
         return "scatter", shape, shape, ()
     if _has_many_parts(v):
         return "join", shape, shape, ()
