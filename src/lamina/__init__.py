@@ -18,6 +18,7 @@ from lamina import functional as functional
 from lamina.base import trees as tree
 from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
+from lamina.base.errors import CallError as CallError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import ImmutableError as ImmutableError
 from lamina.base.errors import LaminaError as LaminaError

@@ -43,7 +43,8 @@ class Call:
     """A kernel that is a Python function of the addresses of its arguments.
 
     Args:
-        function: takes the addresses in order. What it raises ends the run as a KernelFault with
+        function: takes the addresses in order, and the chunk [begin, end) of the parallel loop that
+            it is to do. What it raises ends the run as a KernelFault with
             the code `FAILED`; `raised_by` gives the error itself.
         count: how many arguments there are; the status words are the last, and not among them.
 
@@ -51,7 +52,7 @@ class Call:
         address: for a Launch. Valid as long as this object lives.
     """
 
-    def __init__(self, function: Callable[[list[int]], None], count: int):
+    def __init__(self, function: Callable[[list[int], int, int], None], count: int):
         self._function = function
         self._count = count
         self._entry = _ENTRY(self._run)
@@ -60,7 +61,7 @@ class Call:
     def _run(self, arguments: ctypes.Array, begin: int, end: int, scratch: int | None) -> None:
         """The executor is in the middle of a run: nothing may come out of here but a status."""
         try:
-            self._function([arguments[i] or 0 for i in range(self._count)])
+            self._function([arguments[i] or 0 for i in range(self._count)], begin, end)
         except BaseException as error:
             status = ctypes.cast(arguments[self._count], ctypes.POINTER(ctypes.c_int64))
             status[1] = _errors.put(error)

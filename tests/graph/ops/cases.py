@@ -13,7 +13,7 @@ import numpy as np
 
 from lamina.base.dtypes import bool_, dtype, float32, float64, int32, int64
 from lamina.graph import ops
-from lamina.graph.ir import Graph, TensorType, Value, placeholder, trace
+from lamina.graph.ir import Graph, TensorType, placeholder, trace
 
 
 @dataclass(frozen=True)
@@ -333,18 +333,34 @@ def _body() -> Graph:
     return Graph((x, y), (ops.exp(x) * y, ops.sum(x, -1)))
 
 
-def _fused(x: Value, y: Value) -> Value:
-    return ops.item(ops.fusion(_body(), x, y), 1)
-
-
 FUSIONS = [
     Case("fusion", lambda x, y: ops.item(ops.fusion(_body(), x, y), 0), (f64(3, 2), f64(3, 2))),
-    Case("item", _fused, (f64(3, 2), f64(3, 2))),
 ]
-AFTER_TRANSFORMS = {"fusion", "item"}
+SORTING = [
+    Case("sort", lambda x, d=d: ops.sort(x, d), (f64(*shape),))
+    for d in (False, True) for shape in ((5,), (1,), (0,), (2, 3, 4), (0, 3), (3, 0))
+] + [
+    Case("arg_sort", lambda x, d=d: ops.argsort(x, d), (Operand(shape, kind, 0, 4),))
+    for d in (False, True) for kind in ("i8", "u32", "f64", "i64", "bool", "f16")
+    for shape in ((9,), (2, 0), (3, 4))
+] + [
+    Case("top_k", lambda x, k=k, l=l: ops.top_k(x, k, l)[0], (f64(*shape),))
+    for l in (False, True) for shape, k in (((5,), 2), ((2, 3), 3), ((4, 1), 1), ((0, 3), 2))
+] + [
+    Case("top_k", lambda x: ops.top_k(x, 2)[1], (Operand((3, 7), "u16", 0, 4),)),
+    Case("item", lambda x: ops.top_k(x, 0)[0], (f64(3, 7),)),
+    Case("search_sorted", lambda x, v: ops.search_sorted(ops.sort(x), v), (f64(5), f64(2, 3))),
+    Case("search_sorted", lambda x, v: ops.search_sorted(ops.sort(x), v, True, 1),
+         (Operand((2, 9), "i32", 0, 4), Operand((2, 3), "i32", 0, 4))),
+    Case("search_sorted", lambda x, v: ops.search_sorted(x, v), (f64(0), f64())),
+    Case("nonzero", lambda x: ops.nonzero(x, 4, -1)[0], (Operand((2, 6), "bool"),)),
+    Case("nonzero", lambda x: ops.nonzero(x, 2)[1], (Operand((7,), "bool"),)),
+    Case("nonzero", lambda x: ops.nonzero(x, 2)[0], (Operand((0,), "bool"),)),
+]  # fmt: skip
+AFTER_TRANSFORMS = {"fusion"}
 """Ops that only the last passes make: neither differentiated nor batched."""
 
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
-    *CONTRACTIONS, *INDEXING, *DYNAMIC, *FUSIONS,
+    *CONTRACTIONS, *INDEXING, *DYNAMIC, *SORTING, *FUSIONS,
 ]  # fmt: skip

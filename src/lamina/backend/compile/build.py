@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
-from lamina.backend.compile.calls import call_of, surfaced
+from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.history import History
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
@@ -255,7 +255,9 @@ def _call_launch(step: Step, call: Call, number: int, history: History) -> Launc
         after.update(history.follow_effect(number))
     args = (*map(_argument, slots.values()), Argument(Where.STATUS))
     dependencies = tuple(sorted(after))
-    return Launch(step.call.op.name, call.address, args, dependencies=dependencies)
+    rows = rows_of(step.call)
+    name = step.call.op.name
+    return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies)
 
 
 def _argument(slot: Slot) -> Argument:

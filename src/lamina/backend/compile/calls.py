@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,31 @@ from lamina.base.errors import DTypeError, LaminaError, ShapeError
 from lamina.base.spans import Span, at
 from lamina.graph.ir import TensorType, TupleType, Value
 from lamina.graph.ir.evaluate import call_error
+from lamina.graph.ops import Opaque
 from lamina.runtime.call import Call
+
+CHUNK_ELEMENTS = 1 << 15  # of a row or several that are worth a call
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The parallel loop of a call: over rows that do not meet, or just once."""
+
+    extent: int
+    grain: int
+    lead: int | None  # leading axes that are rows; None for a call on everything at once
+
+
+def rows_of(node: Value) -> Rows:
+    """How the call of `node` is split."""
+    op: Any = node.op
+    types = [o.type for o in node.operands]
+    lead = op.independent(*types) if types and isinstance(op, Opaque) else 0
+    if not lead:
+        return Rows(1, 1, None)
+    extent = math.prod(types[0].shape[:lead])
+    elements = max(math.prod(t.shape[lead:]) for t in types)
+    return Rows(extent, max(1, math.ceil(CHUNK_ELEMENTS / max(1, elements))), lead)
 
 
 def call_of(node: Value, wanted: Sequence[int]) -> Call:
@@ -29,9 +55,16 @@ def call_of(node: Value, wanted: Sequence[int]) -> Call:
     inputs = [o.type for o in node.operands]
     parts = parts_of(node)
     outputs = [parts[i] for i in wanted]
+    rows = rows_of(node)
 
-    def run(addresses: list[int]) -> None:
-        arrays = [_view(a, t) for a, t in zip(addresses, inputs)]
+    def run(addresses: list[int], begin: int, end: int) -> None:
+        def view(address: int, type: TensorType) -> np.ndarray:
+            whole = _view(address, type)
+            if rows.lead is None:
+                return whole
+            return whole.reshape(rows.extent, *type.shape[rows.lead :])[begin:end]
+
+        arrays = [view(a, t) for a, t in zip(addresses, inputs)]
         for array in arrays:
             array.flags.writeable = False
         with at(node.span), np.errstate(all="ignore"):
@@ -39,7 +72,7 @@ def call_of(node: Value, wanted: Sequence[int]) -> Call:
             results = result if isinstance(node.type, TupleType) else (result,)
             _require(len(results) == len(parts), node, f"{len(results)} results")
             for address, type, i in zip(addresses[len(inputs) :], outputs, wanted):
-                _put(_view(address, type), results[i], node, i)
+                _put(view(address, type), results[i], node, i)
 
     return Call(run, len(inputs) + len(outputs))
 

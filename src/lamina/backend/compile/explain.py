@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from lamina.backend.codegen.llvm import kernel_assembly, kernel_ir
 from lamina.backend.compile.build import Compiled
+from lamina.backend.compile.calls import rows_of
 from lamina.backend.compile.changes import Trail
 from lamina.backend.compile.lower import Lowered, Step
 from lamina.backend.compile.plan_memory import Plan
@@ -126,8 +127,8 @@ def _kernels(compiled: Compiled) -> Section:
         reads, writes = _traffic(step)
         for task in step.launches:
             name = task.nest.name if task else step.body.outputs[0].op.name
-            parallel = (task.extent, task.grain) if task else ("", "")
-            row = [len(rows), number, name, step.policy, *parallel]
+            loop = task or rows_of(step.body.outputs[0])
+            row = [len(rows), number, name, step.policy, loop.extent, loop.grain]
             rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
     head = ["launch", "step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
     seconds = compiled.record.seconds.get("schedule")

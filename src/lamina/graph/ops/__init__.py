@@ -144,6 +144,16 @@ from lamina.graph.ops.shape import part as part
 from lamina.graph.ops.shape import permute as permute
 from lamina.graph.ops.shape import reshape as reshape
 from lamina.graph.ops.shape import slice_ as slice_
+from lamina.graph.ops.sort import ArgSort as ArgSort
+from lamina.graph.ops.sort import Nonzero as Nonzero
+from lamina.graph.ops.sort import SearchSorted as SearchSorted
+from lamina.graph.ops.sort import Sort as Sort
+from lamina.graph.ops.sort import TopK as TopK
+from lamina.graph.ops.sort import argsort as argsort
+from lamina.graph.ops.sort import nonzero as nonzero
+from lamina.graph.ops.sort import search_sorted as search_sorted
+from lamina.graph.ops.sort import sort as sort
+from lamina.graph.ops.sort import top_k as top_k
 from lamina.graph.ops.special import Digamma as Digamma
 from lamina.graph.ops.special import Erf as Erf
 from lamina.graph.ops.special import Erfc as Erfc

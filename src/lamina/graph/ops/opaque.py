@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lamina.graph.ir import Op
+from lamina.graph.ir import Op, TensorType
 
 
 class Opaque(Op, abstract=True):
@@ -24,10 +24,18 @@ class Opaque(Op, abstract=True):
     the other, or must come at all, hand a value on from one to the next and to the outputs.
     """
 
+    def independent(self, *types: TensorType) -> int:
+        """How many leading axes all operands and results share whose rows do not meet.
+
+        Where there are any, threads share the rows: each calls the op on some of them, as arrays
+        with one leading axis in place of those.
+        """
+        return 0
+
     def call(self, *arrays: Any) -> Any:
         """The result, or a tuple of results, from read-only C-contiguous arrays.
 
-        Runs inside compiled programs, one call at a time in a thread, on views of the program's
-        memory that end with the call. The results are copied into the program's memory.
+        Runs inside compiled programs on views of the program's memory that end with the call. The
+        results are copied into the program's memory.
         """
         return self.reference(*arrays)
