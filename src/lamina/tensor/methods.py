@@ -5,6 +5,7 @@ They are attached here because the functions are written with Tensors themselves
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ from lamina.tensor.namespace import (
     linear_algebra,
     manipulation,
     reductions,
+    searching,
+    sorting,
 )
 from lamina.tensor.promotion import broadcast_to
 from lamina.tensor.tensor import Tensor
@@ -86,9 +89,25 @@ METHODS: tuple[Callable[..., Any], ...] = (
     reductions.std,
     reductions.sum,
     reductions.var,
+    searching.nonzero,
+    sorting.argsort,
+    sorting.searchsorted,
+    sorting.sort,
 )
 
-REDUCTIONS_BY_POSITION = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "sum")
+AXIS_BY_POSITION = (
+    "all",
+    "any",
+    "argmax",
+    "argmin",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "sum",
+    "sort",
+    "argsort",
+)
 
 
 def _known(x: Any) -> bool:
@@ -110,9 +129,11 @@ def _backward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor
 
 
 def _by_position(f: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """A reduction as a method also takes its axis as a positional argument, as in NumPy."""
+    """Such a function as a method also takes its axis as a positional argument, as in NumPy."""
 
-    def method(self: Tensor, axis: Any = None, **options: Any) -> Tensor:
+    usual = inspect.signature(f).parameters["axis"].default
+
+    def method(self: Tensor, axis: Any = usual, **options: Any) -> Tensor:
         return f(self, axis=axis, **options)
 
     method.__doc__ = f.__doc__
@@ -145,7 +166,7 @@ def attach() -> None:
     for name, f in COMPARISONS.items():
         setattr(Tensor, f"__{name}__", _forward(f))
     for f in METHODS:
-        positional = f.__name__ in REDUCTIONS_BY_POSITION
+        positional = f.__name__ in AXIS_BY_POSITION
         setattr(Tensor, f.__name__, _by_position(f) if positional else f)
     members: dict[str, Any] = {
         "__getitem__": indexing.index,

@@ -125,7 +125,7 @@ def _parts(dot: Any, v: Value) -> Any:
     if not isinstance(v.type, TupleType):
         return dot
     types = v.type.items
-    return tuple(item(dot, i) if t.dtype.is_float else None for i, t in enumerate(types))
+    return tuple(item(dot, i) if t.dtype.is_inexact else None for i, t in enumerate(types))
 
 
 def _or_zero(dot: Any, operand: Value) -> Any:
