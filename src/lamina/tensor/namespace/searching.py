@@ -11,15 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from lamina.base.dtypes import bool_, int64
+from lamina.base.dtypes import bool_
 from lamina.base.errors import ShapeError, TraceError, UsageError
 from lamina.graph import ops
 from lamina.graph.ir import emit
-from lamina.tensor.conversion import asarray, cast, full_of
+from lamina.tensor.conversion import asarray, full_of
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import not_equal, where
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, reshape, stack
-from lamina.tensor.namespace.reductions import Axis, sum
 from lamina.tensor.tensor import Tensor
 
 WITH_SIZE = "say with size= how many places the result has; fill_value fills what is left over"
@@ -123,14 +122,6 @@ def argwhere(x: Any, /, *, size: int | None = None, fill_value: int = 0) -> Tens
 def flatnonzero(x: Any, /, *, size: int | None = None, fill_value: int = 0) -> Tensor:
     """The indices of the elements of the flattened tensor that are not 0. Source: NumPy."""
     return nonzero(reshape(asarray(x), (-1,)), size=size, fill_value=fill_value)[0]
-
-
-def count_nonzero(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """How many elements over the given axes, or all, are not 0.
-
-    Source: Python array API 2024.12, `count_nonzero`.
-    """
-    return sum(cast(truth(x), int64), axis=axis, keepdims=keepdims)
 
 
 def selected(name: str, x: Tensor, mask: Tensor, size: int | None, fill_value: Any) -> Tensor:
