@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "program/control.hpp"
+
 namespace lamina {
 namespace {
 
@@ -41,6 +43,20 @@ void check_argument(const Kernel& kernel, const Argument& argument, Counts count
     }
 }
 
+void check_control(const Kernel& kernel) {
+    const auto takes = static_cast<std::size_t>(
+        std::count_if(kernel.arguments.begin(), kernel.arguments.end(),
+                      [](const Argument& a) { return a.slot != Slot::status; }));
+    const std::size_t expected = kernel.control->argument_count();
+    if (takes != expected) {
+        reject(kernel, std::to_string(takes) + " arguments for a loop or branch that takes " +
+                           std::to_string(expected));
+    }
+    if (kernel.extent > 1) reject(kernel, "a loop or branch is not split");
+    const bool reports = takes != kernel.arguments.size();
+    if (kernel.control->checks() && !reports) reject(kernel, "it has no status to report to");
+}
+
 }  // namespace
 
 Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes)
@@ -54,6 +70,9 @@ Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_b
         first_argument_.push_back(argument_count_);
         argument_count_ += kernels_[i].arguments.size();
         scratch_bytes_ = std::max(scratch_bytes_, kernels_[i].scratch_bytes);
+        if (const Control* control = kernels_[i].control.get()) {
+            scratch_bytes_ = std::max(scratch_bytes_, control->scratch_bytes());
+        }
         const auto& arguments = kernels_[i].arguments;
         const bool checks = std::any_of(arguments.begin(), arguments.end(), [](const auto& a) {
             return a.slot == Slot::status;
@@ -68,7 +87,11 @@ Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_b
 void Program::check(Counts counts) const {
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
         const Kernel& kernel = kernels_[i];
-        if (kernel.entry == nullptr) reject(kernel, "its address is 0");
+        if (kernel.control != nullptr) {
+            check_control(kernel);
+        } else if (kernel.entry == nullptr) {
+            reject(kernel, "its address is 0");
+        }
         if (kernel.extent < 0) reject(kernel, "its extent is negative");
         if (kernel.grain < 1) reject(kernel, "its grain is less than 1");
         for (const Argument& argument : kernel.arguments) {

@@ -26,9 +26,12 @@ struct Argument {
     std::int64_t value;  // an index, or for the arena a byte offset
 };
 
+class Control;
+
 struct Kernel {
     std::string name;
-    KernelEntry entry = nullptr;
+    KernelEntry entry = nullptr;             // machine code, or
+    std::shared_ptr<const Control> control;  // a loop or a branch over other programs
     std::vector<Argument> arguments;
     std::int64_t extent = 1;
     std::int64_t grain = 1;  // chunks are multiples of it
@@ -43,8 +46,10 @@ enum class Mode : int {
 };
 
 // Four words; the first is 0 unless something went wrong. A kernel that checks something writes the
-// first three, once (code, value, limit); the executor adds the index of the kernel.
+// first three, once (code, value, limit); the executor adds the index of the kernel, and where that
+// runs other programs, kPartRadix times the way to the kernel inside (see Control).
 inline constexpr int kStatusWords = 4;
+inline constexpr std::int64_t kPartRadix = std::int64_t{1} << 16;
 struct Status {
     alignas(32) std::int64_t values[kStatusWords] = {0, 0, 0, 0};
 };
@@ -79,8 +84,14 @@ class Program {
     Status run(std::span<void* const> inputs, std::span<void* const> outputs,
                std::span<void* const> constants);
 
+    // The same as a part of another program, which gives the arena and has its scratch reserved.
+    Status run_in(std::byte* arena, std::span<void* const> inputs,
+                  std::span<void* const> outputs, std::span<void* const> constants);
+
     const std::vector<Kernel>& kernels() const noexcept { return kernels_; }
     std::size_t arena_bytes() const noexcept { return arena_bytes_; }
+    std::size_t scratch_bytes() const noexcept { return scratch_bytes_; }
+    bool checks() const noexcept { return status_count_ > 0; }
 
     Mode mode() const noexcept { return mode_.load(std::memory_order_relaxed); }
     void set_mode(Mode mode) noexcept { mode_.store(mode, std::memory_order_relaxed); }

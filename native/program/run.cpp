@@ -6,6 +6,7 @@
 #include "machine/clock.hpp"
 #include "memory/block_pool.hpp"
 #include "memory/scratch.hpp"
+#include "program/control.hpp"
 #include "program/program.hpp"
 #include "threads/park.hpp"
 #include "threads/thread_pool.hpp"
@@ -78,8 +79,13 @@ Status Program::run(std::span<void* const> inputs, std::span<void* const> output
                     std::span<void* const> constants) {
     const Memory arena = arena_bytes_ > 0 ? Memory(arena_bytes_) : Memory();
     thread_scratch(scratch_bytes_);
+    return run_in(static_cast<std::byte*>(arena.data()), inputs, outputs, constants);
+}
+
+Status Program::run_in(std::byte* arena, std::span<void* const> inputs,
+                       std::span<void* const> outputs, std::span<void* const> constants) {
     Frame frame;
-    bind(frame, inputs, outputs, constants, arena.data());
+    bind(frame, inputs, outputs, constants, arena);
     frame.profiling = profiling_.load(std::memory_order_relaxed);
     frame.tracing = frame.profiling && tracing_.load(std::memory_order_relaxed);
     if (frame.profiling) frame.kernel_ns.assign(kernels_.size(), 0);
@@ -106,7 +112,7 @@ Status Program::first_fault(const Frame& frame) const {
         if (status_of_[i] < 0) continue;
         Status status = frame.statuses[static_cast<std::size_t>(status_of_[i])];
         if (status.values[0] == 0) continue;
-        status.values[3] = static_cast<std::int64_t>(i);
+        status.values[3] = static_cast<std::int64_t>(i) + kPartRadix * status.values[3];
         return status;
     }
     return {};
@@ -241,12 +247,21 @@ void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end
         }
     }
     void* const* arguments = frame.pointers + first_argument_[i];
+    const auto work = [&]() noexcept {
+        if (kernel.control == nullptr) {
+            kernel.entry(arguments, begin, end, scratch);
+            return;
+        }
+        const Status status = kernel.control->run(arguments);
+        const int number = status_of_[i];
+        if (number >= 0) frame.statuses[static_cast<std::size_t>(number)] = status;
+    };
     if (!frame.tracing) {
-        kernel.entry(arguments, begin, end, scratch);
+        work();
         return;
     }
     const std::int64_t start_ns = now_ns();
-    kernel.entry(arguments, begin, end, scratch);
+    work();
     const Span span{index, ThreadPool::thread_index(), start_ns, now_ns()};
     const std::lock_guard lock(frame.spans_mutex);
     try {

@@ -1,14 +1,17 @@
 #include "python/program.hpp"
 
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "program/control.hpp"
 #include "program/program.hpp"
 #include "python/buffer.hpp"
 #include "python/errors.hpp"
@@ -25,12 +28,18 @@ struct Output {
     std::int64_t donor;  // input whose memory it may take over, or -1
 };
 
+// A loop or a branch, with the Python objects that its parts belong to.
+struct PythonControl {
+    std::shared_ptr<const Control> control;
+    nb::object parts;
+};
+
 Kernel read_kernel(nb::handle row) {
     const auto fields = nb::cast<nb::tuple>(row);
-    if (fields.size() != 7) {
+    if (fields.size() != 8) {
         throw std::invalid_argument(
             "Program: a kernel is (name, address, args, extent, grain, scratch_bytes, "
-            "dependencies)");
+            "dependencies, control)");
     }
     Kernel kernel;
     kernel.name = nb::cast<std::string>(fields[0]);
@@ -43,6 +52,7 @@ Kernel read_kernel(nb::handle row) {
     kernel.grain = nb::cast<std::int64_t>(fields[4]);
     kernel.scratch_bytes = nb::cast<std::size_t>(fields[5]);
     kernel.dependencies = nb::cast<std::vector<int>>(fields[6]);
+    if (!fields[7].is_none()) kernel.control = nb::cast<PythonControl&>(fields[7]).control;
     return kernel;
 }
 
@@ -217,8 +227,10 @@ class PythonProgram {
             constants_.push_back(nb::borrow(constant));
             constant_addresses_.push_back(buffer.address());
         }
-        program_.emplace(read_kernels(kernels),
-                         Counts{num_inputs, outputs_.size(), constants_.size()}, arena_bytes);
+        for (nb::handle row : kernels) controls_.push_back(nb::borrow(row[7]));
+        program_ = std::make_shared<Program>(
+            read_kernels(kernels), Counts{num_inputs, outputs_.size(), constants_.size()},
+            arena_bytes);
     }
     PythonProgram(const PythonProgram&) = delete;
     PythonProgram& operator=(const PythonProgram&) = delete;
@@ -240,6 +252,23 @@ class PythonProgram {
     }
 
     Program& program() { return *program_; }
+
+    // The program as a part of another one.
+    Part part(nb::handle results) const {
+        Part made{program_, constant_addresses_, {}, outputs_.size()};
+        const std::size_t counts[] = {outputs_.size(), num_inputs_, constants_.size()};
+        for (nb::handle row : results) {
+            const auto source = nb::cast<int>(row[0]);
+            const auto number = nb::cast<std::size_t>(row[1]);
+            if (source < 0 || source > 2 || number >= counts[source]) {
+                throw std::invalid_argument("Control: a result of a part does not exist");
+            }
+            made.results.push_back({static_cast<Part::Source>(source), number,
+                                    nb::cast<std::size_t>(row[2])});
+        }
+        return made;
+    }
+
     std::size_t num_inputs() const { return num_inputs_; }
     std::size_t num_outputs() const { return outputs_.size(); }
     std::size_t arena_bytes() const { return program_->arena_bytes(); }
@@ -291,6 +320,7 @@ class PythonProgram {
             row["grain"] = kernel.grain;
             row["scratch_bytes"] = kernel.scratch_bytes;
             row["dependencies"] = nb::cast(kernel.dependencies);
+            row["control"] = kernel.control != nullptr;
             rows.append(row);
         }
         return rows;
@@ -309,12 +339,54 @@ class PythonProgram {
     std::vector<Output> outputs_;
     std::vector<nb::object> constants_;
     std::vector<void*> constant_addresses_;
-    std::optional<Program> program_;
+    std::vector<nb::object> controls_;  // keep the parts of loops and branches
+    std::shared_ptr<Program> program_;
 };
+
+using Sizes = std::vector<std::size_t>;
+
+Part read_part(nb::handle pair) {
+    return nb::cast<PythonProgram&>(pair[0]).part(pair[1]);
+}
+
+PythonControl make_scan(nb::handle body, std::int64_t length, bool reverse, std::size_t constants,
+                        Sizes state_bytes, Sizes slice_bytes, Sizes made_bytes) {
+    if (length < 0) throw std::invalid_argument("Control: a loop of negative length");
+    Scan::Sizes sizes{constants, std::move(state_bytes), std::move(slice_bytes),
+                      std::move(made_bytes)};
+    return {std::make_shared<Scan>(read_part(body), length, reverse, std::move(sizes)),
+            nb::make_tuple(body)};
+}
+
+PythonControl make_while(nb::handle condition, nb::handle body, std::size_t constants,
+                         Sizes state_bytes) {
+    return {std::make_shared<While>(read_part(condition), read_part(body), constants,
+                                    std::move(state_bytes)),
+            nb::make_tuple(condition, body)};
+}
+
+PythonControl make_switch(nb::handle branches, std::size_t operands, std::size_t results) {
+    std::vector<Part> parts;
+    for (nb::handle branch : branches) parts.push_back(read_part(branch));
+    if (parts.empty()) throw std::invalid_argument("Control: a switch without branches");
+    return {std::make_shared<Switch>(std::move(parts), operands, results), nb::borrow(branches)};
+}
 
 }  // namespace
 
 void bind_program(nb::module_& module) {
+    nb::class_<PythonControl>(module, "Control", "A loop or a branch over other programs.")
+        .def_static("scan", &make_scan, nb::arg("body"), nb::arg("length"), nb::arg("reverse"),
+                    nb::arg("constants"), nb::arg("state_bytes"), nb::arg("slice_bytes"),
+                    nb::arg("made_bytes"))
+        .def_static("while_", &make_while, nb::arg("condition"), nb::arg("body"),
+                    nb::arg("constants"), nb::arg("state_bytes"))
+        .def_static("switch", &make_switch, nb::arg("branches"), nb::arg("operands"),
+                    nb::arg("results"))
+        .def_prop_ro("arena_bytes", [](const PythonControl& self) {
+            return self.control->arena_bytes();
+        })
+        .def_prop_ro("checks", [](const PythonControl& self) { return self.control->checks(); });
     nb::class_<PythonProgram>(module, "Program",
                               "Kernels, what each reads and writes, and one call to run them.")
         .def(nb::init<nb::handle, nb::handle, std::size_t, nb::handle, std::size_t>(),

@@ -1,6 +1,7 @@
 """Floor 1: what an Op, a Value and a Graph are. Names no op."""
 
 from lamina.graph.ir.graph import Graph as Graph
+from lamina.graph.ir.graph import grafted as grafted
 from lamina.graph.ir.graph import inline as inline
 from lamina.graph.ir.graph import rebuild as rebuild
 from lamina.graph.ir.graph import topological as topological

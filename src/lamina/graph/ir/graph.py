@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -136,3 +136,19 @@ def inline(graph: Graph, arguments: Sequence[Any], emit: Callable[..., Any]) -> 
         with at(v.span):
             new[v.id] = emit(v.op, *[new[o.id] for o in v.operands])
     return tuple(new[v.id] for v in graph.outputs)
+
+
+def grafted(outputs: Sequence[Value], new: Mapping[int, Value]) -> tuple[Value, ...]:
+    """The `outputs` over other values: `new` by the id of what each takes the place of.
+
+    What does not depend on a replaced value stays as it is.
+    """
+    found: dict[int, Value] = dict(new)
+    for v in topological(outputs, stop=lambda v: v.id in new):
+        if v.id in found:
+            continue
+        operands = tuple([found[o.id] for o in v.operands])
+        same = all(a is b for a, b in zip(operands, v.operands, strict=True))
+        with at(v.span):
+            found[v.id] = v if same or v.op is None else apply(v.op, operands)
+    return tuple(found[v.id] for v in outputs)
