@@ -30,6 +30,15 @@ from lamina.runtime.native import (
     register_leaf,
     register_node,
 )
-from lamina.runtime.program import Argument, Launch, Output, Program, Slot, Timing
+from lamina.runtime.program import (
+    PART_RADIX,
+    Argument,
+    Control,
+    Launch,
+    Output,
+    Program,
+    Slot,
+    Timing,
+)
 
 apply_environment()

@@ -11,6 +11,14 @@ from lamina.runtime.native import native
 Mode: TypeAlias = Literal["threads", "serial", "graph"]
 
 
+Control = native.Control
+"""A loop or a branch over other programs; its three makers are `scan`, `while_` and `switch`."""
+
+PART_RADIX = 1 << 16
+"""The last word of a fault: the kernel, plus this times (1 + part of its loop or branch, plus this
+times the kernel inside, and so on)."""
+
+
 class Slot(IntEnum):
     """Where a kernel's argument points."""
 
@@ -48,6 +56,7 @@ class Launch:
         scratch_bytes: working memory per thread.
         dependencies: indices of earlier launches that must have finished. Order by data *and* by
             reuse of the arena: mode "graph" knows nothing else.
+        control: a loop or a branch over other programs, in place of machine code.
     """
 
     name: str
@@ -57,6 +66,7 @@ class Launch:
     grain: int = 1
     scratch_bytes: int = 0
     dependencies: tuple[int, ...] = ()
+    control: Any = None
 
     def __str__(self) -> str:
         args = ", ".join(str(argument) for argument in self.args)
@@ -111,7 +121,12 @@ class Program:
         keep: object = None,
     ):
         rows = [
-            (x.name, x.address, x.args, x.extent, x.grain, x.scratch_bytes, x.dependencies)
+            (
+                *(x.name, x.address, x.args, x.extent, x.grain),
+                x.scratch_bytes,
+                x.dependencies,
+                x.control,
+            )
             for x in launches
         ]
         sizes = [(output.nbytes, output.donor) for output in outputs]
@@ -156,6 +171,10 @@ class Program:
             f"  outputs: {outputs or 'none'}",
         ]
         return "\n".join(lines)
+
+
+def _description(x: Launch) -> tuple[Any, ...]:
+    return x.name, x.address, x.args, x.extent, x.grain
 
 
 def _read_launch(row: dict[str, Any]) -> Launch:

@@ -27,6 +27,17 @@ from lamina.tensor.batching import (
 from lamina.tensor.containers import (
     register_node,
 )
+from lamina.tensor.control.associative import associative_scan
+from lamina.tensor.control.branches import (
+    cond,
+    switch,
+)
+from lamina.tensor.control.loops import (
+    fori_loop,
+    map,
+    scan,
+    while_loop,
+)
 from lamina.tensor.conversion import (
     asarray,
     astype,
@@ -260,6 +271,7 @@ __all__ = [
     "asarray",
     "asin",
     "asinh",
+    "associative_scan",
     "astype",
     "atan",
     "atan2",
@@ -276,6 +288,7 @@ __all__ = [
     "ceil",
     "clip",
     "compress",
+    "cond",
     "concat",
     "conj",
     "copysign",
@@ -305,6 +318,7 @@ __all__ = [
     "floor",
     "floor_divide",
     "from_dlpack",
+    "fori_loop",
     "full",
     "full_like",
     "grad",
@@ -333,6 +347,7 @@ __all__ = [
     "logical_or",
     "logical_xor",
     "make_complex",
+    "map",
     "matmul",
     "matrix_transpose",
     "max",
@@ -367,6 +382,7 @@ __all__ = [
     "round",
     "rsqrt",
     "searchsorted",
+    "scan",
     "sign",
     "signbit",
     "sin",
@@ -382,6 +398,7 @@ __all__ = [
     "subtract",
     "sum",
     "swapaxes",
+    "switch",
     "take",
     "take_along_axis",
     "tan",
@@ -401,6 +418,7 @@ __all__ = [
     "vjp",
     "vmap",
     "where",
+    "while_loop",
     "zeros",
     "zeros_like",
 ]

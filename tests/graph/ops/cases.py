@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import control_cases as control
 import numpy as np
 
 from lamina.base.dtypes import bool_, dtype, float32, float64, int32, int64
@@ -360,7 +361,20 @@ SORTING = [
 AFTER_TRANSFORMS = {"fusion"}
 """Ops that only the last passes make: neither differentiated nor batched."""
 
+CONTROL = [
+    Case("scan", lambda *v, r=reverse, p=part: control.scan(*v, reverse=r, part=p),
+         (f64(3), f64(3, 3), f64(length, 3)))
+    for length, reverse, part in ((4, False, 0), (3, True, 0), (5, True, 1), (1, False, 1),
+                                  (0, False, 0), (0, False, 1))
+] + [
+    Case("scan", control.powers, (f64(),)),
+    Case("scan", control.cumulative, (f64(5),)),
+    Case("while", control.collatz, (Operand((), "i64", 1, 30),)),
+    *(Case("switch", control.switch, (Operand((), "i64", n, n + 1), f64(3), f64(3)))
+      for n in (-1, 0, 1, 2, 5)),
+]  # fmt: skip
+
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
-    *CONTRACTIONS, *INDEXING, *DYNAMIC, *SORTING, *FUSIONS,
+    *CONTRACTIONS, *INDEXING, *DYNAMIC, *SORTING, *CONTROL, *FUSIONS,
 ]  # fmt: skip

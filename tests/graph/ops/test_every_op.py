@@ -36,7 +36,7 @@ smooth = pytest.mark.parametrize(
 )
 """Where differences see what derivatives see: no rounding, nothing held constant on purpose."""
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 1e-2}
-FORMS = ("partials", "transpose", "jvp")
+FORMS = ("partials", "transpose", "jvp", "push")
 
 
 def close(got: np.ndarray, wanted: np.ndarray, *tolerances: float) -> None:
@@ -81,7 +81,8 @@ def test_says_how_it_varies_in_one_way(kind: type[Op]) -> None:
 
 @pytest.mark.parametrize("kind", OWN.values(), ids=OWN)
 def test_says_how_it_loops_in_one_way(kind: type[Op]) -> None:
-    forms = [f for f in ("lane", "view", "compose", "call") if getattr(kind, f) is not None]
+    ways = ("lane", "view", "compose", "call", "push")
+    forms = [f for f in ways if getattr(kind, f) is not None]
     if not forms and kind.split is not None:
         return  # only on complex numbers, or for them
     special = hasattr(kind, "combiner") or kind.__name__ in (

@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
@@ -22,6 +23,7 @@ from lamina.base.text import quantity
 from lamina.graph.ir import Graph
 from lamina.graph.ops import outside_axis
 from lamina.runtime import (
+    PART_RADIX,
     Argument,
     Buffer,
     Call,
@@ -69,7 +71,7 @@ class Compiled:
         results: for each output of the graph, ("output" | "input" | "constant", number).
 
     Attributes:
-        donors: the outputs (by position) that can take the memory of an input (by position).
+        results: as given.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Compiled:
         self.target = target
         self.program = program
         self.record = record
+        self.results = tuple(results)
         self._run = program.run
         self._constants = constants
         straight = [("output", i) for i in range(len(results))]
@@ -102,7 +105,7 @@ class Compiled:
             made = self._run(buffers, bytes(donated) if donated is not None else 0)
         except KernelFault as fault:
             # It has its cause. Given a name here, it would keep the buffers of this frame alive.
-            raise self._fault(fault)  # noqa: B904
+            raise self.fault(fault.values)  # noqa: B904
         except OutOfMemory as refused:
             raise self._refused(refused) from None
         if self._results is None:
@@ -110,11 +113,17 @@ class Compiled:
         sources = {"output": made, "input": buffers, "constant": self._constants}
         return [_kept(sources[kind][number]) for kind, number in self._results]
 
-    def _fault(self, fault: KernelFault) -> BaseException:
+    def fault(self, status: Sequence[int]) -> BaseException:
+        """The error behind the status of a run: code, value, limit, and the way to the kernel."""
         lowered = self.record.lowered
         assert lowered is not None
-        code, value, size, kernel = fault.values
-        called = step_of(lowered, kernel).call
+        code, value, size, way = status
+        inside, kernel = divmod(way, PART_RADIX)
+        step = step_of(lowered, kernel)
+        if inside and step.control is not None:
+            further, part = divmod(inside, PART_RADIX)
+            return step.control.parts[part - 1].fault((code, value, size, further))
+        called = step.call
         if called is not None:
             line = line_of(called, self.record.source, self.graph)
             return surfaced(raised_by(value), called, line)
@@ -184,7 +193,7 @@ def _compile(graph: Graph, target: Target, level: int) -> Compiled:
     record = Record(graph)
     fused = pipeline(level)(graph, record.stages)
     clock = _Clock(record.seconds)
-    lowered = record.lowered = lower(fused, target)
+    lowered = record.lowered = lower(fused, target, partial(_body, target=target, level=level))
     clock.mark("schedule")
     plan = record.plan = plan_memory(lowered)
     clock.mark("plan_memory")
@@ -196,6 +205,11 @@ def _compile(graph: Graph, target: Target, level: int) -> Compiled:
     clock.mark("program")
     results = [(slot.kind, slot.number) for slot in lowered.outputs]
     return Compiled(graph, target, program, results, constants, record)
+
+
+def _body(graph: Graph, target: Target, level: int) -> Compiled:
+    """A body of a loop or branch as a program of its own."""
+    return compile_graph(graph, target, level)
 
 
 class _Clock:
@@ -220,6 +234,8 @@ def _program(
         if step.call is not None:
             calls.append(call_of(step.call, step.results))
             launches.append(_call_launch(step, calls[-1], len(launches), history))
+        if step.control is not None:
+            launches.append(_control_launch(step, len(launches), history))
         for task in step.tasks:
             kernel = next(it)
             args = [_argument(step.slots[p.name]) for p in task.nest.params]
@@ -258,6 +274,34 @@ def _call_launch(step: Step, call: Call, number: int, history: History) -> Launc
     rows = rows_of(step.call)
     name = step.call.op.name
     return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies)
+
+
+def _control_launch(step: Step, number: int, history: History) -> Launch:
+    """The launch of a loop or branch, which runs the programs of its bodies."""
+    assert step.control is not None
+    native, slots = step.control.native, step.slots
+    reads = [slot for name, slot in slots.items() if name.startswith("in")]
+    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
+    after = set(history.depend(number, reads, writes, checks=native.checks))
+    if any(_has_effect(part) for part in step.control.parts):
+        after.update(history.follow_effect(number))
+    args = [_argument(slot) for slot in slots.values()]
+    if native.checks:
+        args.append(Argument(Where.STATUS))
+    name = step.control.node.op.name
+    dependencies = tuple(sorted(after))
+    return Launch(name, 0, tuple(args), dependencies=dependencies, control=native)
+
+
+def _has_effect(part: Compiled) -> bool:
+    """Whether something in a body must keep its order with others."""
+    lowered = part.record.lowered
+    assert lowered is not None
+    return any(
+        (step.call is not None and not step.call.op.pure)
+        or (step.control is not None and any(map(_has_effect, step.control.parts)))
+        for step in lowered.steps
+    )
 
 
 def _argument(slot: Slot) -> Argument:

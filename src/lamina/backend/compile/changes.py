@@ -16,7 +16,7 @@ from typing import Any
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.printer import names, statement
 from lamina.graph.ops import Constant, Fusion, Item, splat_value
-from lamina.graph.passes.fuse import is_call
+from lamina.graph.passes.fuse import is_step
 
 LINE_LENGTH = 200  # longer statements are cut
 LITERAL_ELEMENTS = 16  # longer arrays are counted rather than written
@@ -41,6 +41,11 @@ class Change:
     rewired: tuple[str, ...]
     merged: dict[str, str]
     text: str
+
+
+def _kind_of_step(v: Value) -> str:
+    """What a step that is no kernel does."""
+    return "calls a library" if v.op is not None and v.op.call is not None else "runs its bodies"
 
 
 class Trail:
@@ -185,9 +190,9 @@ class Trail:
                 whole = v.operands[0]
                 part = stores[whole.id][v.op.index] if whole.id in stores else None
                 found[v.id] = part or same.get(_key(v, found)) or self._fresh()
-            elif is_call(v):
+            elif is_step(v):
                 found[v.id] = same.get(_key(v, found)) or self._fresh()
-                lines += [f"step {steps}: calls a library", f"    {line(v, found)}{comment(v)}"]
+                lines += [f"step {steps}: {_kind_of_step(v)}", f"    {line(v, found)}{comment(v)}"]
                 steps += 1
             elif isinstance(v.op, Fusion):
                 reads = [found[o.id] for o in v.operands]

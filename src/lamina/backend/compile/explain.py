@@ -15,7 +15,7 @@ from lamina.backend.compile.plan_memory import Plan
 from lamina.backend.nest.printer import to_text
 from lamina.base.text import quantity, table
 from lamina.graph.ops import Fusion
-from lamina.graph.passes.fuse import is_call
+from lamina.graph.passes.fuse import is_step
 
 WIDTH = 80
 CACHE_NOTE = "codegen: kernels that this process or the disk cache has are loaded, not compiled"
@@ -100,7 +100,7 @@ def _graphs(
     for stage in record.stages if passes or graphs else ():
         change = trail.follow(stage.graph)
         fusions = sum(isinstance(v.op, Fusion) for v in stage.graph.nodes)
-        steps = fusions + sum(is_call(v) for v in stage.graph.nodes)
+        steps = fusions + sum(is_step(v) for v in stage.graph.nodes)
         after = _count(steps, "step") if fusions else _count(stage.after, "node")
         title = f"{stage.name}: {_count(stage.before, 'node')} -> {after}"
         if not change.text:

@@ -41,13 +41,14 @@ def last_check(lowered: Lowered) -> int:
     """The last step that can report a fault; -1 where none can.
 
     A step does not count where every index that it checks was checked by an earlier one, as the
-    backward pass of a lookup does. A library call may fail whenever it comes.
+    backward pass of a lookup does. A library call may fail whenever it comes, and so may a loop or
+    branch that checks something.
     """
     last = -1
     seen: set[tuple[int, int]] = set()
     number_of: dict[Any, int] = {}
     for number, step in enumerate(lowered.steps):
-        if step.call is not None:
+        if step.call is not None or (step.control is not None and step.control.native.checks):
             last = number
         if any(task.nest.checks for task in step.tasks):
             checks = _checks(step, number_of)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from lamina.backend.compile.control import Control, control_of
 from lamina.backend.schedule.policies import policy_of
 from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
 from lamina.graph.ops import Fusion, Item
-from lamina.graph.passes.fuse import is_call
+from lamina.graph.passes.fuse import is_step
 
 
 @dataclass(eq=False)
@@ -38,11 +41,12 @@ class Slot:
 class Step:
     """One fusion: its tasks in order, and the slots of the parameters of its nests by name.
 
-    Or one library call, which has no task: `in0`, `in1`, ... are its operands, `out0`, ... those of
-    its results that somebody reads.
+    Or one library call, loop or branch, which has no task: `in0`, `in1`, ... are its operands,
+    `out0`, ... its results (of a call those that somebody reads), `tmp0`, ... what it works in.
 
     Attributes:
-        call: the node that a library computes; None for a fusion.
+        call: the node that a library computes; None for anything else.
+        control: the loop or branch; None for anything else.
     """
 
     tasks: tuple[Task, ...]
@@ -51,10 +55,11 @@ class Step:
     body: Graph
     span: Span | None = None
     call: Value | None = None
+    control: Control | None = None
 
     @property
     def launches(self) -> tuple[Task | None, ...]:
-        """What the executor starts: the tasks, or None for the one call."""
+        """What the executor starts: the tasks, or None for the one call, loop or branch."""
         return self.tasks or (None,)
 
     @property
@@ -79,15 +84,21 @@ class Lowered:
     slots: list[Slot] = field(default_factory=list)
 
 
-def lower(graph: Graph, target: Target) -> Lowered:
-    """Schedule every fusion of `graph`; equal bodies are scheduled once."""
-    made = _Lowering(target)
-    return made.run(graph)
+def lower(graph: Graph, target: Target, compile_body: Callable[[Graph], Any]) -> Lowered:
+    """Schedule every fusion of `graph`; equal bodies are scheduled once.
+
+    Args:
+        graph: after the fusing pass.
+        target: the machine.
+        compile_body: makes the bodies of loops and branches programs.
+    """
+    return _Lowering(target, compile_body).run(graph)
 
 
 class _Lowering:
-    def __init__(self, target: Target):
+    def __init__(self, target: Target, compile_body: Callable[[Graph], Any]):
         self.target = target
+        self.compile_body = compile_body
         self.slot: dict[int, Slot] = {}
         self.parts: dict[int, list[Slot]] = {}
         self.slots: list[Slot] = []
@@ -109,7 +120,7 @@ class _Lowering:
         for v in graph.nodes:
             if isinstance(v.op, Item):
                 continue
-            if not isinstance(v.op, Fusion) and not is_call(v):
+            if not isinstance(v.op, Fusion) and not is_step(v):
                 self._constant(v)
                 continue
             several = isinstance(v.type, TupleType)
@@ -117,7 +128,7 @@ class _Lowering:
             outs: dict[str, Slot] = {}
             for j, type in enumerate(v.type.items if several else (v.type,)):
                 owner = owners.get(j)
-                if owner is None and is_call(v):
+                if owner is None and v.op.call is not None:
                     continue  # nobody reads this part
                 kind = "output" if owner is not None and owner.id in results else "arena"
                 slot = self._new(kind, type, numbered if kind == "output" else -1)
@@ -125,7 +136,8 @@ class _Lowering:
                 if owner is not None:
                     self.slot[owner.id] = slot
                 outs[f"out{j}"] = slot
-            steps.append((self._call if is_call(v) else self._step)(v, outs, len(steps)))
+            made = self._step if isinstance(v.op, Fusion) else self._alone
+            steps.append(made(v, outs, len(steps)))
         outputs = [self.slot[v.id] for v in graph.outputs]
         for slot in outputs:
             slot.last = len(steps)
@@ -142,12 +154,23 @@ class _Lowering:
         self.slot[v.id] = self._new("constant", v.type, len(self.constants))
         self.constants.append(array)
 
-    def _call(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
+    def _alone(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
+        """A library call, a loop or a branch."""
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
+        control = None if v.op.call is not None else control_of(v, self.compile_body)
+        if control is not None:
+            self._add_temporaries(slots, control.temporaries_bytes)
         _live(slots, number)
         inputs = tuple(placeholder(o.type) for o in v.operands)
         body = Graph(inputs, (Value(v.type, v.op, inputs, v.span),))
+        if control is not None:
+            return Step((), slots, "control flow", body, v.span, control=control)
         return Step((), slots, "library call", body, v.span, v)
+
+    def _add_temporaries(self, slots: dict[str, Slot], sizes_bytes: Sequence[int]) -> None:
+        for k, size_bytes in enumerate(sizes_bytes):
+            slots[f"tmp{k}"] = Slot("arena", size_bytes, name=f"tmp{k}")
+            self.slots.append(slots[f"tmp{k}"])
 
     def _step(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
         body = v.op.body
@@ -157,9 +180,7 @@ class _Lowering:
             known = self.scheduled[body] = (policy.name, policy.schedule(body, self.target))
         name, schedule = known
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
-        for k, size_bytes in enumerate(schedule.temporaries_bytes):
-            slots[f"tmp{k}"] = Slot("arena", size_bytes, name=f"tmp{k}")
-            self.slots.append(slots[f"tmp{k}"])
+        self._add_temporaries(slots, schedule.temporaries_bytes)
         _live(slots, number)
         return Step(schedule.tasks, slots, name, body, v.span)
 

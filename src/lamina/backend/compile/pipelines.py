@@ -15,8 +15,10 @@ from lamina.graph.passes import (
     fuse,
     legalize,
     merge_equal,
+    merge_loops,
     simplify,
     split_reductions,
+    trim_loops,
 )
 
 GraphPass = Callable[[Graph], Graph]
@@ -67,13 +69,26 @@ class Pipeline:
 
 LEVELS = (
     Pipeline("O0", (legalize, drop_dead, fuse)),
-    Pipeline("O1", (legalize, merge_equal, drop_dead, fuse)),
+    Pipeline("O1", (merge_loops, trim_loops, legalize, merge_equal, drop_dead, fuse)),
     Pipeline(
-        "O2", (simplify, absorb_permutes, legalize, merge_equal, fold_constants, drop_dead, fuse)
+        "O2",
+        (
+            merge_loops,
+            trim_loops,
+            simplify,
+            absorb_permutes,
+            legalize,
+            merge_equal,
+            fold_constants,
+            drop_dead,
+            fuse,
+        ),
     ),
     Pipeline(
         "O3",
         (
+            merge_loops,
+            trim_loops,
             simplify,
             absorb_permutes,
             legalize,

@@ -21,9 +21,11 @@ tuple always, with one entry where there is one result.
 
 *How it loops*: `lane(s, *xs)` for one element from one element of each operand;
 `view(s, index, *operands)` for one element from operands read at computed indices;
-`Reduction` and `Contract` have axes; `compose(*operands)` writes the op with others; or
-`call(*arrays)` computes it by a library (see `ops.opaque`). On complex numbers none of these but
-`call` is asked: `split(*operands)` writes the op with others on their `Parts`.
+`Reduction` and `Contract` have axes; `compose(*operands)` writes the op with others;
+`call(*arrays)` computes it by a library (see `ops.opaque`); or it runs graphs of its own, its
+bodies, and varies and lifts as they do, by `push`, `pull` and `lift` (see `ops.bodies`).
+On complex numbers `split(*operands)` writes an op with others on their `Parts`; only `call` takes
+them as they are.
 """
 
 from __future__ import annotations
@@ -69,6 +71,9 @@ class Op:
     compose: ClassVar[Callable[..., Any] | None] = None
     call: ClassVar[Callable[..., Any] | None] = None
     split: ClassVar[Callable[..., Any] | None] = None
+    push: ClassVar[Callable[..., Any] | None] = None
+    pull: ClassVar[Callable[..., Any] | None] = None
+    lift: ClassVar[Callable[..., Any] | None] = None
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)

@@ -32,6 +32,7 @@ from lamina.graph.ops.arithmetic import round as round
 from lamina.graph.ops.arithmetic import sign as sign
 from lamina.graph.ops.arithmetic import subtract as subtract
 from lamina.graph.ops.arithmetic import trunc as trunc
+from lamina.graph.ops.branch import Switch as Switch
 from lamina.graph.ops.comparison import Comparison as Comparison
 from lamina.graph.ops.comparison import Equal as Equal
 from lamina.graph.ops.comparison import Less as Less
@@ -103,6 +104,7 @@ from lamina.graph.ops.logic import or_ as or_
 from lamina.graph.ops.logic import shift_left as shift_left
 from lamina.graph.ops.logic import shift_right as shift_right
 from lamina.graph.ops.logic import xor as xor
+from lamina.graph.ops.loop import While as While
 from lamina.graph.ops.opaque import Opaque as Opaque
 from lamina.graph.ops.random import RandomBits as RandomBits
 from lamina.graph.ops.random import random_bits as random_bits
@@ -123,6 +125,7 @@ from lamina.graph.ops.reduce import max as max
 from lamina.graph.ops.reduce import min as min
 from lamina.graph.ops.reduce import product as product
 from lamina.graph.ops.reduce import sum as sum
+from lamina.graph.ops.scan import Scan as Scan
 from lamina.graph.ops.scatter import ScatterMax as ScatterMax
 from lamina.graph.ops.scatter import ScatterMin as ScatterMin
 from lamina.graph.ops.scatter import ScatterMultiply as ScatterMultiply

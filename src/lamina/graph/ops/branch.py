@@ -20,7 +20,7 @@ from lamina.graph.ops.bodies import (
 )
 from lamina.graph.ops.comparison import equal, less_equal, select
 from lamina.graph.ops.constant import lift
-from lamina.graph.ops.fusion import item
+from lamina.graph.ops.item import item
 from lamina.graph.ops.reduce import expand
 
 

@@ -31,7 +31,7 @@ from lamina.graph.ops.bodies import (
 )
 from lamina.graph.ops.comparison import select
 from lamina.graph.ops.convert import cast
-from lamina.graph.ops.fusion import item
+from lamina.graph.ops.item import item
 from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.reduce import max as max_of
 

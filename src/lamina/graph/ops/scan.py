@@ -38,7 +38,7 @@ from lamina.graph.ops.bodies import (
     with_examples,
 )
 from lamina.graph.ops.contract import LETTERS, Contract, contract
-from lamina.graph.ops.fusion import item
+from lamina.graph.ops.item import item
 from lamina.graph.ops.reduce import Sum
 from lamina.graph.ops.reduce import sum as sum_of
 from lamina.graph.ops.shape import permute
@@ -65,7 +65,7 @@ class Scan(Op):
         """How many of the operands are the same at every step."""
         return len(self.body.inputs) - self.state - self.slices
 
-    def split(self, items: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+    def grouped(self, items: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """One thing for each operand as those for constants, state and slices."""
         first, last = self.constants, self.constants + self.state
         return list(items[:first]), list(items[first:last]), list(items[last:])
@@ -75,7 +75,7 @@ class Scan(Op):
             raise UsageError(
                 f"scan: {len(types)} operands for a body of {len(self.body.inputs)} inputs"
             )
-        constants, state, stacked = self.split(types)
+        constants, state, stacked = self.grouped(types)
         for t in stacked:
             if not t.rank or t.shape[0] != self.length:
                 raise ShapeError(
@@ -84,7 +84,7 @@ class Scan(Op):
                     "its first axis counts the steps",
                 )
         require_body(self, "body", [*constants, *state, *map(_slice_type, stacked)], self.body)
-        inner, outer = self.split(self.body.inputs)[1], self.body.outputs[: self.state]
+        inner, outer = self.grouped(self.body.inputs)[1], self.body.outputs[: self.state]
         require_state(self, inner, outer)
         made = [
             v.type.with_shape((self.length, *v.type.shape)) for v in self.body.outputs[self.state :]
@@ -92,7 +92,7 @@ class Scan(Op):
         return TupleType((*[v.type for v in outer], *made))
 
     def reference(self, *arrays: Any) -> tuple[Any, ...]:
-        constants, state, stacked = self.split(arrays)
+        constants, state, stacked = self.grouped(arrays)
         made = self.body.outputs[self.state :]
         rows: list[list[Any]] = [[None] * self.length for _ in made]
         steps = range(self.length)
@@ -123,11 +123,11 @@ class Scan(Op):
                 break
             for i in grown:
                 moving[i] = True
-        inner = self.split([marks.get(v.id) for v in body.inputs])
+        inner = self.grouped([marks.get(v.id) for v in body.inputs])
         outer = list(found)
         for i, mark in enumerate(inner[1]):
             outer[i] = None if mark is None else or_zero(found[i], body.outputs[i])
-        given = self.split(
+        given = self.grouped(
             [or_zero(dot, x) if m else None for dot, x, m in zip(dots, operands, moving)]
         )
         return self._doubled(operands, given, inner, outer)
@@ -147,7 +147,7 @@ class Scan(Op):
             inner: placeholders for the tangents of the body's inputs, split.
             outer: the tangents of the body's outputs.
         """
-        values = self.split(self.body.inputs)
+        values = self.grouped(self.body.inputs)
         state, slices = self.body.outputs[: self.state], self.body.outputs[self.state :]
         state_dots = [d for d in outer[: self.state] if d is not None]
         slice_dots = [d for d in outer[self.state :] if d is not None]
@@ -158,7 +158,7 @@ class Scan(Op):
             self.slices + sum(d is not None for d in inner[2]),
             self.reverse,
         )
-        both = emit(loop, *_interleaved(self.split(operands), dots))
+        both = emit(loop, *_interleaved(self.grouped(operands), dots))
         first, last = len(state), len(state) + len(state_dots) + len(slices)
         places = itertools.chain(
             range(first, first + len(state_dots)), range(last, last + len(slice_dots))
@@ -288,7 +288,7 @@ class _Backward:
         self.pull_back = pull_back
         self.operands = operands
         self.bars = list(bars)
-        self.constants, self.state, self.slices = op.split(op.body.inputs)
+        self.constants, self.state, self.slices = op.grouped(op.body.inputs)
         self.active = self._active(wanted)
         self.forward = {v.id: v for v in topological(op.body.outputs)}
         self.forward.update({v.id: v for v in op.body.inputs})
@@ -316,7 +316,7 @@ class _Backward:
     def run(self) -> list[Any]:
         """A cotangent for each operand, None where it is zero."""
         state_bars, slice_bars, found = self._step()
-        constants, state, slices = self.op.split(found)
+        constants, state, slices = self.op.grouped(found)
         ahead, later = self._sums(constants)
         state_out = [or_zero(found, v) for v, found in zip(self.state, state) if v.id in state_bars]
         sums = [placeholder(bar.type) for _, bar in ahead]
@@ -378,7 +378,7 @@ class _Backward:
             some = iter(self.pull_back(body.outputs, bars, wrt))
             found = [next(some) if a else None for a in self.active]
             grown = [
-                i for i, bar in enumerate(op.split(found)[1]) if bar is not None and i not in live
+                i for i, bar in enumerate(op.grouped(found)[1]) if bar is not None and i not in live
             ]
             if not grown:
                 return state_bars, slice_bars, found
@@ -454,7 +454,7 @@ class _Backward:
         """The stacked form of every forward value that the backward step reads, by its id."""
         self._find_kept(outputs)
         op, body = self.op, self.op.body
-        found = {v.id: x for v, x in zip(self.slices, op.split(self.operands)[2])}
+        found = {v.id: x for v, x in zip(self.slices, op.grouped(self.operands)[2])}
         new = [v for v in self.kept.values() if not any(v is s for s in self.slices)]
         if new:
             loop = Scan(
@@ -491,7 +491,7 @@ class _Backward:
 
     def _inputs(self, stacks: dict[int, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Placeholders of the backward body for what it reads of the forward pass, by id."""
-        given = self.op.split(self.operands)[0]
+        given = self.op.grouped(self.operands)[0]
         inner = {
             "constants": {v.id: placeholder(v.type) for v in self.constants},
             "slices": {i: placeholder(self.forward[i].type) for i in stacks},

@@ -6,6 +6,8 @@ from lamina.graph.passes.fold_constants import fold_constants as fold_constants
 from lamina.graph.passes.fuse import fuse as fuse
 from lamina.graph.passes.legalize import legalize as legalize
 from lamina.graph.passes.merge_equal import merge_equal as merge_equal
+from lamina.graph.passes.merge_loops import merge_loops as merge_loops
+from lamina.graph.passes.merge_loops import trim_loops as trim_loops
 from lamina.graph.passes.pass_ import Pass as Pass
 from lamina.graph.passes.pass_ import Record as Record
 from lamina.graph.passes.pass_ import graph_pass as graph_pass
@@ -13,6 +15,8 @@ from lamina.graph.passes.simplify import simplify as simplify
 from lamina.graph.passes.split_reductions import split_reductions as split_reductions
 
 PASSES: tuple[Pass, ...] = (
+    merge_loops,
+    trim_loops,
     simplify,
     absorb_permutes,
     merge_equal,

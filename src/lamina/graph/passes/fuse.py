@@ -13,8 +13,8 @@
 Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILITIES BE-4):
 
 1. *Stored or pulled.* Contractions, reductions, scatters, concatenations of many parts, outputs,
-   and what library calls take and give are stored. Any other value is recomputed where it is read
-   (pulled), unless that costs more than reading it back.
+   and what loops, branches and library calls take and give are stored. Any other value is
+   recomputed where it is read (pulled), unless that costs more than reading it back.
 2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
    Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
 3. *Order.* A group must not need, from outside, anything that depends on the group.
@@ -48,7 +48,7 @@ CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs it
 GROUP_LIMIT = 160  # operations on the way to an element; longer chains gain nothing more
 PARTS_LIMIT = 8  # parts of a concatenation that a reader may choose from for each element
 
-ALONE = ("scatter", "join", "call")  # groups of these kinds have one member
+ALONE = ("scatter", "join", "step")  # groups of these kinds have one member
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Group:
     """A kernel in the making.
 
     Attributes:
-        kind: "map", "rows", "reduce", "contract", "scatter", "join"; or "call", which stays a node.
+        kind: "map", "rows", "reduce", "contract", "scatter", "join"; or "step", which stays a node.
         space: the shape that its loops run over.
         kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
         axes: the reduced axes (negative), for rows and reduce.
@@ -108,7 +108,7 @@ class _Fuser:
         self.graph = graph
         self.inputs = {v.id for v in graph.inputs}
         self.outputs = {v.id for v in graph.outputs}
-        self.whole = self.outputs | {o.id for v in graph.nodes if is_call(v) for o in v.operands}
+        self.whole = self.outputs | {o.id for v in graph.nodes if is_step(v) for o in v.operands}
         self.stored: set[int] = set()
         self.groups: list[Group] = []
         self.group_of: dict[int, Group] = {}
@@ -133,7 +133,7 @@ class _Fuser:
             if _is_literal(v) and v.id not in self.outputs:
                 self.cone_cost[v.id] = 0  # lies in memory already
                 continue
-            if is_call(v) or isinstance(v.op, Item):
+            if is_step(v) or isinstance(v.op, Item):
                 self.stored.add(v.id)
                 self.cone_cost[v.id] = 0
                 continue
@@ -365,7 +365,7 @@ class _Fuser:
                     u.id for u in self.leaves_of[m.id] if self.group_of.get(u.id) is not group
                 )
         for group in self._sorted_groups():
-            if group.kind == "call":
+            if group.kind == "step":
                 self._keep(group.members[0], new)
             else:
                 self._emit(group, [m for m in group.members if m.id in used], new)
@@ -394,13 +394,13 @@ class _Fuser:
         assert len(order) == len(live), "fuse: groups depend on each other in a cycle"
         return order
 
-    def _keep(self, call: Value, new: dict[int, Value]) -> None:
-        """A library call and its parts, on the stored values that the call reads."""
-        operands = tuple(new.setdefault(o.id, o) for o in call.operands)
-        new[call.id] = _copy(call, operands)
-        for part in self.graph.users[call.id]:
+    def _keep(self, step: Value, new: dict[int, Value]) -> None:
+        """A step of its own and its parts, on the stored values that it reads."""
+        operands = tuple(new.setdefault(o.id, o) for o in step.operands)
+        new[step.id] = _copy(step, operands)
+        for part in self.graph.users[step.id]:
             if isinstance(part.op, Item):
-                new[part.id] = _copy(part, (new[call.id],))
+                new[part.id] = _copy(part, (new[step.id],))
 
     def _emit(self, group: Group, outputs: list[Value], new: dict[int, Value]) -> None:
         body_of: dict[int, Value] = {}
@@ -448,9 +448,9 @@ def _copy_span(new: Value, old: Value) -> Value:
     return new
 
 
-def is_call(v: Value) -> bool:
-    """Whether a library computes `v`, between the kernels."""
-    return v.op is not None and v.op.call is not None
+def is_step(v: Value) -> bool:
+    """Whether `v` is a step of its own, between the kernels: a library call, a loop, a branch."""
+    return v.op is not None and (v.op.call is not None or v.op.push is not None)
 
 
 def pullable(v: Value) -> bool:
@@ -492,8 +492,8 @@ def _expands_rows(v: Value, space: Shape, kept: Shape) -> bool:
 
 def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
     """Kind, space, kept part and reduced axes of the group that `v` would make by itself."""
-    if is_call(v):
-        return "call", (), (), ()
+    if is_step(v):
+        return "step", (), (), ()
     shape = v.type.shape
     if isinstance(v.op, Contract):
         return "contract", shape, shape, ()

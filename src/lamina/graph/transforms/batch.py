@@ -9,6 +9,7 @@ with several results lifts each of them, and its `batch` gives a value with as m
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError
 from lamina.base.spans import at
@@ -21,7 +22,7 @@ from lamina.graph.ir import (
     placeholder,
     topological,
 )
-from lamina.graph.ops import constant, expand, splat_value
+from lamina.graph.ops import Item, constant, expand, splat_value
 
 
 def batch(graph: Graph, size: int, mapped: Sequence[bool]) -> Graph:
@@ -60,7 +61,7 @@ def batch_values(outputs: Sequence[Value], batched: dict[int, Value], size: int)
     Returns:
         The outputs with the new axis first; one that is the same for all examples is repeated.
     """
-    new = dict(batched)
+    new: dict[int, Any] = dict(batched)  # of what a loop or branch gave, a tuple of its parts
     for v in topological(outputs, stop=lambda v: v.id in batched):
         if v.id not in new and v.op is not None and any(o.id in new for o in v.operands):
             with at(v.span):
@@ -68,10 +69,15 @@ def batch_values(outputs: Sequence[Value], batched: dict[int, Value], size: int)
     return [new[v.id] if v.id in new else _repeated(v, size) for v in outputs]
 
 
-def _lifted(v: Value, new: dict[int, Value], size: int) -> Value:
+def _lifted(v: Value, new: dict[int, Any], size: int) -> Any:
     """One node with at least one batched operand."""
-    op = v.op
+    op: Any = v.op
     is_batched = tuple(o.id in new for o in v.operands)
+    if isinstance(op, Item) and isinstance(new[v.operands[0].id], tuple):
+        return new[v.operands[0].id][op.index]
+    if op.lift is not None:
+        known = tuple(new.get(o.id, o) for o in v.operands)
+        return op.lift(batch_values, size, known, is_batched)
     special = getattr(op, "batch", None)
     if special is not None:
         known = tuple(new.get(o.id, o) for o in v.operands)

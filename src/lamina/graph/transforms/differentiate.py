@@ -97,6 +97,8 @@ def _is_linear(op: Any, operands: Sequence[Value], moving: Iterable[int]) -> boo
 def _tangent(v: Value, dots: list[Any], emit: Callable[..., Any]) -> Any:
     """The tangent of one node from those of its operands."""
     op, operands = v.op, v.operands
+    if op.push is not None:
+        return _some(op.push(push_forward, operands, dots))
     if op.partials is not None:
         total = None
         for factor, dot in zip(op.partials(*operands, out=v), dots):
@@ -200,7 +202,10 @@ def _contributions(v: Value, bar: Any, active: set[int]) -> Iterable[tuple[int, 
     """What one node passes back to each of its active operands."""
     op, operands = v.op, v.operands
     moving = [i for i, o in enumerate(operands) if o.id in active]
-    if op.vjp is not None:
+    if op.pull is not None:
+        back = op.pull(pull_back, operands, bar, moving)
+        parts = [(i, back[i]) for i in moving]
+    elif op.vjp is not None:
         bars = bar if isinstance(v.type, TupleType) else (bar,)
         back = op.vjp(bars, operands, v)
         parts = [(i, _some(back[i])) for i in moving]

@@ -24,7 +24,7 @@ def associative_scan(
     Args:
         fn: associative, and element by element along `axis`: it gets slices of many elements.
         elems: a tree of tensors with equally long axes `axis`.
-        reverse: combine suffixes, from the last element to the first.
+        reverse: from the last element to the first: y_t = fn(... fn(x_n, x_n-1) ..., x_t).
         axis: the axis of the elements.
 
     Example:
@@ -49,9 +49,7 @@ def associative_scan(
             )
 
         def combine(a: Sequence[Tensor], b: Sequence[Tensor]) -> list[Tensor]:
-            found = Tree.of(fn(tree.filled(b), tree.filled(a)) if reverse else
-                            fn(tree.filled(a), tree.filled(b)))  # fmt: skip
-            return found.leaves
+            return Tree.of(fn(tree.filled(a), tree.filled(b))).leaves
 
         if reverse:
             xs = [flip(x, axis=0) for x in xs]

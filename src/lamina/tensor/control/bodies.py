@@ -1,7 +1,8 @@
 """The user's functions as bodies of loops and branches: graphs over placeholders.
 
-A body is traced once. Tensors that it takes from outside become operands of the loop, and what it
-computes from those alone is computed outside, once. Random numbers that it draws from the default
+A body is traced once. Tensors that it takes from outside become operands of the loop; what the body
+of a loop computes from those alone is computed outside, once, but that of a branch only where the
+branch is taken. Random numbers that it draws from the default
 generator move the generator's state along with the loop's.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.base.dtypes import bool_
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import Graph, TensorType, Value, emit, topological
 from lamina.graph.ir import placeholder as input_of
@@ -106,12 +108,14 @@ class Body:
         result: what it returned, as it is.
         state: the default generator's tensors before, by name, as placeholders.
         after: the same after the function.
+        since: values made by the function have ids from here on.
     """
 
     inputs: list[Tensor]
     result: Any
     state: dict[str, Tensor]
     after: dict[str, Tensor]
+    since: int
 
     @property
     def draws(self) -> bool:
@@ -134,11 +138,12 @@ def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
         arguments: one tree for each positional argument.
     """
     source = eager.Source(name)
+    since = input_of(TensorType(bool_)).id
     made = [[placeholder(t, source) for t in tree.types] for tree in arguments]
     with exclusive, eager.history_kept(), _generator(source) as (state, after):
         result = f(*[tree.filled(leaves) for tree, leaves in zip(arguments, made, strict=True)])
         after.update({n: random.default.__dict__[n] for n in state})
-    return Body([t for leaves in made for t in leaves], result, state, after)
+    return Body([t for leaves in made for t in leaves], result, state, after, since)
 
 
 @contextmanager
@@ -174,10 +179,18 @@ class Closure:
         self.captured: list[Value] = []
         self._graphs: list[tuple[list[Value], list[Value]]] = []
 
-    def add(self, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
-        """A graph from `inputs` to `outputs`."""
+    def add(
+        self, inputs: Sequence[Value], outputs: Sequence[Value], since: int | None = None
+    ) -> None:
+        """A graph from `inputs` to `outputs`.
+
+        Args:
+            inputs, outputs: recorded values.
+            since: what has an id from here on belongs to the graph, even if it does not depend on
+                the inputs.
+        """
         known = {v.id for v in self.captured}
-        for v in _taken(inputs, outputs):
+        for v in _taken(inputs, outputs, since):
             if v.id not in known:
                 known.add(v.id)
                 self.captured.append(v)
@@ -188,11 +201,12 @@ class Closure:
         return [_closed(self.captured, inputs, outputs) for inputs, outputs in self._graphs]
 
 
-def _inner(inputs: Sequence[Value], outputs: Sequence[Value]) -> set[int]:
-    """The ids of what depends on the inputs."""
+def _inner(inputs: Sequence[Value], outputs: Sequence[Value], since: int | None) -> set[int]:
+    """The ids of what depends on the inputs, or was made since then."""
     found = {v.id for v in inputs}
     for v in topological(outputs, stop=lambda v: v.id in found or _is_data(v)):
-        if any(o.id in found for o in v.operands):
+        new = since is not None and v.id >= since and v.op is not None and not _is_data(v)
+        if new or any(o.id in found for o in v.operands):
             found.add(v.id)
     return found
 
@@ -205,9 +219,9 @@ def _is_number(v: Value) -> bool:
     return not v.operands and eager.is_splat(v)
 
 
-def _taken(inputs: Sequence[Value], outputs: Sequence[Value]) -> list[Value]:
+def _taken(inputs: Sequence[Value], outputs: Sequence[Value], since: int | None) -> list[Value]:
     """Values from outside that a body reads; numbers are written into it instead."""
-    inner = _inner(inputs, outputs)
+    inner = _inner(inputs, outputs, since)
     found: dict[int, Value] = {}
     for v in topological(outputs, stop=lambda v: v.id not in inner):
         for o in v.operands if v.id in inner else ():

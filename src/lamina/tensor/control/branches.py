@@ -114,7 +114,7 @@ def _switched(
         if draws:
             inputs += body.state.values()
             outputs += body.after.values()
-        closure.add([t._value for t in inputs], [t._value for t in outputs])
+        closure.add([t._value for t in inputs], [t._value for t in outputs], body.since)
     given = [t for tree in trees for t in tree.leaves]
     if draws:
         given += generator_state(bodies[0])

@@ -362,9 +362,13 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
 
 def _in_batches(f: Callable[[Any], Any], inputs: Tree, size: int) -> Any:
     steps = _length(inputs, None)
-    rounds, left = divmod(steps, max(1, size))
-    whole = rounds * max(1, size)
-    grouped = [t[:whole].reshape((rounds, -1, *t.shape[1:])) for t in inputs.leaves]
+    if size < 1:
+        raise UsageError("map: batch_size is at least 1", [f"given: {size}"])
+    if steps <= size:
+        return vmap(f)(inputs.filled(inputs.leaves))
+    rounds, left = divmod(steps, size)
+    whole = rounds * size
+    grouped = [t[:whole].reshape((rounds, size, *t.shape[1:])) for t in inputs.leaves]
     found = Tree.of(scan(lambda _, x: (None, vmap(f)(x)), None, inputs.filled(grouped))[1])
     ys = [t.reshape((whole, *t.shape[2:])) for t in found.leaves]
     if left:
