@@ -31,11 +31,37 @@ class Buffer:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+Part = tuple[Program, Sequence[tuple[int, int, int]]]  # results: source, number, bytes
+
+class Control:
+    @staticmethod
+    def scan(
+        body: Part,
+        length: int,
+        reverse: bool,
+        constants: int,
+        state_bytes: Sequence[int],
+        slice_bytes: Sequence[int],
+        made_bytes: Sequence[int],
+    ) -> Control: ...
+    @staticmethod
+    def while_(
+        condition: Part, body: Part, constants: int, state_bytes: Sequence[int]
+    ) -> Control: ...
+    @staticmethod
+    def switch(branches: Sequence[Part], operands: int, results: int) -> Control: ...
+    @property
+    def arena_bytes(self) -> int: ...
+    @property
+    def checks(self) -> bool: ...
+
 class Program:
     mode: str
     def __init__(
         self,
-        kernels: Sequence[tuple[str, int, Sequence[tuple[int, int]], int, int, int, Sequence[int]]],
+        kernels: Sequence[
+            tuple[str, int, Sequence[tuple[int, int]], int, int, int, Sequence[int], Control | None]
+        ],
         outputs: Sequence[tuple[int, int]],
         arena_bytes: int,
         constants: Sequence[Buffer],

@@ -66,7 +66,7 @@ def _scan(op: Scan, compile_body: Callable[[Graph], Compiled]) -> _Made:
 def _while(op: While, compile_body: Callable[[Graph], Compiled]) -> _Made:
     parts = (compile_body(op.condition), compile_body(op.body))
     state = _sizes(op.body.outputs)
-    native = NativeControl.while_(*map(_part, parts), op.constants, state)
+    native = NativeControl.while_(_part(parts[0]), _part(parts[1]), op.constants, state)
     return parts, native, (*state, 1)
 
 

@@ -84,19 +84,21 @@ class Lowered:
     slots: list[Slot] = field(default_factory=list)
 
 
-def lower(graph: Graph, target: Target, compile_body: Callable[[Graph], Any]) -> Lowered:
+def lower(
+    graph: Graph, target: Target, compile_body: Callable[[Graph], Any] | None = None
+) -> Lowered:
     """Schedule every fusion of `graph`; equal bodies are scheduled once.
 
     Args:
         graph: after the fusing pass.
         target: the machine.
-        compile_body: makes the bodies of loops and branches programs.
+        compile_body: makes the bodies of loops and branches programs, if there are any.
     """
     return _Lowering(target, compile_body).run(graph)
 
 
 class _Lowering:
-    def __init__(self, target: Target, compile_body: Callable[[Graph], Any]):
+    def __init__(self, target: Target, compile_body: Callable[[Graph], Any] | None):
         self.target = target
         self.compile_body = compile_body
         self.slot: dict[int, Slot] = {}
@@ -157,8 +159,10 @@ class _Lowering:
     def _alone(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
         """A library call, a loop or a branch."""
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
-        control = None if v.op.call is not None else control_of(v, self.compile_body)
-        if control is not None:
+        control = None
+        if v.op.call is None:
+            assert self.compile_body is not None, f"{v!r} has bodies and nobody compiles them"
+            control = control_of(v, self.compile_body)
             self._add_temporaries(slots, control.temporaries_bytes)
         _live(slots, number)
         inputs = tuple(placeholder(o.type) for o in v.operands)

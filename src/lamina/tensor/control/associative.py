@@ -7,7 +7,7 @@ from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.tensor.control.bodies import Tree, require_callable
-from lamina.tensor.namespace.manipulation import concat, flip, moveaxis, normal_axis, stack
+from lamina.tensor.namespace.manipulation import concat, flip, moveaxis, normal_axis, reshape, stack
 from lamina.tensor.tensor import Tensor
 
 Combine = Callable[[Sequence[Tensor], Sequence[Tensor]], list[Tensor]]
@@ -65,7 +65,7 @@ def _prefixes(combine: Combine, xs: list[Tensor]) -> list[Tensor]:
     if count < 2:
         return xs
     whole = count // 2 * 2
-    pairs = [x[:whole].reshape((count // 2, 2, *x.shape[1:])) for x in xs]
+    pairs = [reshape(x[:whole], (count // 2, 2, *x.shape[1:])) for x in xs]
     odd = _prefixes(combine, combine([p[:, 0] for p in pairs], [p[:, 1] for p in pairs]))
     if count == 2:
         return [concat([x[:1], o]) for x, o in zip(xs, odd, strict=True)]
@@ -80,5 +80,5 @@ def _prefixes(combine: Combine, xs: list[Tensor]) -> list[Tensor]:
 def _interleaved(even: Tensor, odd: Tensor) -> Tensor:
     """Elements of both in turn; `even` may have one more."""
     count = odd.shape[0]
-    both = stack([even[:count], odd], axis=1).reshape((2 * count, *odd.shape[1:]))
+    both = reshape(stack([even[:count], odd], axis=1), (2 * count, *odd.shape[1:]))
     return concat([both, even[count:]]) if even.shape[0] > count else both

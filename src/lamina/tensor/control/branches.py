@@ -18,7 +18,7 @@ from lamina.tensor.control.bodies import (
     trace,
 )
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.namespace.elementwise import clip, minimum
+from lamina.tensor.namespace.elementwise import clip, minimum, not_equal
 from lamina.tensor.tensor import Tensor
 
 
@@ -50,7 +50,7 @@ def cond(
         require_callable("cond", true_fun=true_fun, false_fun=false_fun)
         chosen = _scalar("cond", "pred", pred)
         if chosen.dtype is not bool_:
-            chosen = chosen != 0
+            chosen = not_equal(chosen, 0)
         return _switched("cond", cast(chosen, int32), (false_fun, true_fun), operands)
 
 

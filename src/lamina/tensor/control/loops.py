@@ -25,7 +25,8 @@ from lamina.tensor.control.bodies import (
 from lamina.tensor.control.branches import cond
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.creation import arange
-from lamina.tensor.namespace.manipulation import concat, stack
+from lamina.tensor.namespace.elementwise import not_equal
+from lamina.tensor.namespace.manipulation import concat, reshape, stack
 from lamina.tensor.tensor import Tensor
 
 
@@ -112,11 +113,11 @@ def _unrolled(
             carry, ys[k] = _checked_pair(f(carry, given.filled([t[k] for t in given.leaves])))
         return carry, _stacked(ys)
 
-    grouped = [t[many].reshape((rounds, width, *t.shape[1:])) for t in inputs.leaves]
+    grouped = [reshape(t[many], (rounds, width, *t.shape[1:])) for t in inputs.leaves]
     whole = Tree(inputs.shape, grouped, inputs.numbers)
     carry, found = _scanned(several, init, whole, rounds, reverse)
     flat = Tree.of(found)
-    ys = [t.reshape((rounds * width, *t.shape[2:])) for t in flat.leaves]
+    ys = [reshape(t, (rounds * width, *t.shape[2:])) for t in flat.leaves]
     if left:
         tail = Tree(inputs.shape, [t[rest] for t in inputs.leaves], inputs.numbers)
         carry, more = _scanned(f, carry, tail, left, reverse)
@@ -276,7 +277,7 @@ def _answer(result: Any) -> Tensor:
             [f"condition: {found.type}", "wanted: bool[]"],
             "reduce it with all() or any()",
         )
-    return found if found.dtype is bool_ else found != 0
+    return found if found.dtype is bool_ else not_equal(found, 0)
 
 
 def _bounded(
@@ -368,9 +369,9 @@ def _in_batches(f: Callable[[Any], Any], inputs: Tree, size: int) -> Any:
         return vmap(f)(inputs.filled(inputs.leaves))
     rounds, left = divmod(steps, size)
     whole = rounds * size
-    grouped = [t[:whole].reshape((rounds, size, *t.shape[1:])) for t in inputs.leaves]
+    grouped = [reshape(t[:whole], (rounds, size, *t.shape[1:])) for t in inputs.leaves]
     found = Tree.of(scan(lambda _, x: (None, vmap(f)(x)), None, inputs.filled(grouped))[1])
-    ys = [t.reshape((whole, *t.shape[2:])) for t in found.leaves]
+    ys = [reshape(t, (whole, *t.shape[2:])) for t in found.leaves]
     if left:
         rest = Tree.of(vmap(f)(inputs.filled([t[whole:] for t in inputs.leaves])))
         ys = [concat([a, b]) for a, b in zip(ys, rest.leaves, strict=True)]
