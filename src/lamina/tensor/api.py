@@ -49,6 +49,15 @@ from lamina.tensor.derivatives import (
     value_and_grad,
     vjp,
 )
+from lamina.tensor.jacobians import (
+    eval_shape,
+    hessian,
+    hvp,
+    jacfwd,
+    jacobian,
+    jacrev,
+    linearize,
+)
 from lamina.tensor.jit import (
     jit,
 )
@@ -305,6 +314,7 @@ __all__ = [
     "empty_like",
     "equal",
     "erf",
+    "eval_shape",
     "exp",
     "exp2",
     "expand_dims",
@@ -324,6 +334,8 @@ __all__ = [
     "grad",
     "greater",
     "greater_equal",
+    "hessian",
+    "hvp",
     "hypot",
     "iinfo",
     "imag",
@@ -332,10 +344,14 @@ __all__ = [
     "isfinite",
     "isinf",
     "isnan",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
     "jit",
     "jvp",
     "less",
     "less_equal",
+    "linearize",
     "linspace",
     "log",
     "log10",

@@ -35,6 +35,7 @@ from lamina.tensor.namespace.creation import ones, zeros, zeros_like
 from lamina.tensor.tensor import Tensor, placeholder, wrap
 
 _BAR = eager.Source("vjp")
+_DOT = eager.Source("linearize")
 
 
 class _Variables:
@@ -256,8 +257,8 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     """`f(*primals)` and the function that pulls a cotangent of it back to the primals.
 
     Returns:
-        (result, pull): `pull(bar)` takes a tree of tensors like the result and returns one
-        cotangent tree for each primal.
+        (result, pull): `pull(bar)` takes a tree of tensors like the result, with None or anything
+        for what is not floating, and returns one cotangent tree for each primal.
 
     Example:
         >>> import lamina as lm
@@ -271,13 +272,16 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
             result = f(*variables.arguments)
         finally:
             variables.restore_unassigned()
-        outputs = tensors(result)
+        every = tensors(result)
+        outputs = [t for t in every if t.dtype.is_float]
         bars = [placeholder(t.type, _BAR) for t in outputs]
         pulled = pull_back([t._value for t in outputs], [b._value for b in bars], variables.values)
     inputs = [b._value for b in bars]
 
     def pull(bar: Any) -> tuple[Any, ...]:
         given = [asarray(b) for b in _bar_leaves(bar)]
+        if len(given) == len(every):
+            given = [b for b, t in zip(given, every, strict=True) if t.dtype.is_float]
         _require_types("vjp", [b.type for b in given], [t.type for t in outputs])
         with eager.history_kept():
             values = _applied(pulled, dict(zip([v.id for v in inputs], given, strict=True)))
@@ -347,6 +351,34 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         outputs = tensors(result)
         found = iter(push_forward([t._value for t in outputs], dots))
         return result, map_tree(lambda t: _tangent(t, found), result)
+
+
+def linearized(f: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Callable[..., Any]]:
+    """The result of `f`, and its tangent as a function of those of the primals (`linearize`)."""
+    with eager.history_kept():
+        variables = _Variables(primals)
+        dots = [placeholder(x.type, _DOT) for x in variables.copies]
+        try:
+            result = f(*variables.arguments)
+        finally:
+            variables.restore_unassigned()
+        marks = {v.id: d._value for v, d in zip(variables.values, dots, strict=True)}
+        pushed = push_forward([t._value for t in tensors(result)], marks)
+    places = [d._value.id for d in dots]
+
+    def push(*tangents: Any) -> Any:
+        with user_frames, eager.history_kept():
+            leaves = [asarray(t) for tree in tangents for t in _bar_leaves(tree)]
+            given = variables.tangents(leaves)
+            _require_types("linearize", [g.type for g in given], [d.type for d in dots])
+            values = _applied(pushed, dict(zip(places, given, strict=True)))
+            made = [v for v in values if v is not None]
+            if made:
+                eager.bind(made)
+            found = iter(values)
+            return map_tree(lambda t: _tangent(t, found), result)
+
+    return result, push
 
 
 def _tangent(t: Any, found: Any) -> Any:
