@@ -22,11 +22,14 @@ from lamina.base.errors import CallError as CallError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import ImmutableError as ImmutableError
 from lamina.base.errors import LaminaError as LaminaError
+from lamina.base.errors import LinAlgError as LinAlgError
 from lamina.base.errors import OutOfMemoryError as OutOfMemoryError
 from lamina.base.errors import ShapeError as ShapeError
 from lamina.base.errors import TraceError as TraceError
 from lamina.base.errors import UsageError as UsageError
 from lamina.explain import explain as explain
+from lamina.tensor import fft as fft
+from lamina.tensor import linalg as linalg
 from lamina.tensor import random as random
 from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
 

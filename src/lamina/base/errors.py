@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from lamina.base import config
 from lamina.base.spans import Span, here, is_internal
 
@@ -79,6 +81,10 @@ class OutOfMemoryError(LaminaError, MemoryError):
 
 class CallError(LaminaError, RuntimeError):
     """A function outside the compiler that a program calls has failed; its error is the cause."""
+
+
+class LinAlgError(LaminaError, np.linalg.LinAlgError):
+    """A matrix for which the result does not exist: a singular one has no inverse."""
 
 
 class VerifyError(LaminaError):

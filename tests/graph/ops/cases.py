@@ -15,6 +15,7 @@ import numpy as np
 from lamina.base.dtypes import bool_, dtype, float32, float64, int32, int64
 from lamina.graph import ops
 from lamina.graph.ir import Graph, TensorType, placeholder, trace
+from lamina.graph.ops.linalg import matrices
 
 
 @dataclass(frozen=True)
@@ -358,6 +359,101 @@ SORTING = [
     Case("nonzero", lambda x: ops.nonzero(x, 2)[1], (Operand((7,), "bool"),)),
     Case("nonzero", lambda x: ops.nonzero(x, 2)[0], (Operand((0,), "bool"),)),
 ]  # fmt: skip
+
+
+def definite(x: Any) -> Any:
+    """Hermitian, with eigenvalues near 1."""
+    return matrices.hermitian_part(x) * 0.125 + matrices.identity_like(x)
+
+
+def _tolerance(x: Any) -> Any:
+    return ops.constant(1e-3, x.dtype, x.shape[:-2])
+
+
+def _recombined(x: Any, full: bool) -> Any:
+    """U S^2 Vh, which no sign changes."""
+    u, s, vh = ops.items(ops.svd(x, full))
+    u, vh = ops.part(u, -1, 0, s.shape[-1]), ops.part(vh, -2, 0, s.shape[-1])
+    return matrices.matmul(matrices.scaled_columns(u, s * s), vh)
+
+
+def _hermitian_power(x: Any) -> Any:
+    w, v = ops.items(ops.eigh(definite(x)))
+    return matrices.matmul(matrices.scaled_columns(v, w * w), matrices.transposed(v))
+
+
+def _spectrum(x: Any) -> Any:
+    """The sum of the squares of the eigenvalues, which no order changes."""
+    w = ops.eigenvalues(x)
+    return ops.sum(w * w, -1)
+
+
+def _frame(x: Any) -> Any:
+    """The sum of all v v^H, which neither order nor phases change."""
+    _, v = ops.items(ops.eig(x))
+    return matrices.matmul(v, matrices.adjoint(v))
+
+
+SQUARES = (f64(3, 3), f64(2, 1, 2, 2), f64(1, 1), f64(0, 2, 2), f64(0, 0))
+SHAPES_OF_MATRICES = tuple(
+    Operand(s, low=-0.7, high=0.7) for s in ((3, 3), (4, 2), (2, 2, 4), (1, 1), (0, 3, 2))
+)
+LINALG = [
+    Case(op, f, (x,))
+    for op, f in {
+        "cholesky": lambda x: ops.cholesky(definite(x)),
+        "determinant": ops.determinant,
+        "cofactors": ops.cofactors,
+        "inverse": lambda x: ops.inverse(definite(x)),
+        "sign_log_determinant": lambda x: ops.item(
+            ops.sign_log_determinant(definite(x)), 1
+        ),
+        "eigh": _hermitian_power,
+        "hermitian_eigenvalues": lambda x: ops.hermitian_eigenvalues(definite(x)),
+        "matrix_exponential": ops.matrix_exponential,
+    }.items()
+    for x in SQUARES
+] + [
+    Case(op, f, (Operand(s, "c128"),))
+    for op, f in {"eigenvalues": _spectrum, "eig": _frame}.items()
+    for s in ((3, 3), (2, 2, 2), (1, 1))
+] + [
+    Case(op, f, (x,))
+    for op, f in {
+        "qr": lambda x: ops.item(ops.qr(x), 1),
+        "svd": lambda x: _recombined(x, False),
+        "singular_values": ops.singular_values,
+        "lu": lambda x: ops.item(ops.lu(x), 2),
+    }.items()
+    for x in SHAPES_OF_MATRICES
+] + [
+    Case("qr", lambda x: ops.item(ops.qr(x, True), 1), (f64(4, 2),)),
+    Case("svd", lambda x: _recombined(x, True), (Operand((2, 4), low=-0.7, high=0.7),)),
+    Case("matrix_exponential", ops.matrix_exponential, (f64(2, 2), f64(2, 2), f64(2, 2))),
+    *(Case("solve", lambda a, b: ops.solve(definite(a), b), o) for o in (
+        (f64(3, 3), f64(3, 2)), (f64(2, 2, 2), f64(2, 2, 1)), (f64(0, 0), f64(0, 2)),
+        (f64(1, 1), f64(1, 0)),
+    )),
+    *(Case("triangular_solve",
+           lambda a, b, p=p: ops.triangular_solve(definite(a), b, *p), o)
+      for p in ((True, False), (False, False), (True, True), (False, True))
+      for o in ((f64(3, 3), f64(3, 2)), (f64(2, 2, 2), f64(2, 2, 1)), (f64(0, 0), f64(0, 1)))),
+    *(Case("pseudo_inverse", lambda x: ops.pseudo_inverse(x, _tolerance(x)), (x,))
+      for x in (f64(3, 2), f64(2, 4), f64(2, 3, 2), f64(0, 2))),
+    *(Case("least_squares", lambda a, b: ops.least_squares(a, b, _tolerance(a)), o)
+      for o in ((f64(3, 2), f64(3, 1)), (f64(2, 4), f64(2, 2)), (f64(2, 3, 2), f64(2, 3, 1)))),
+]  # fmt: skip
+
+
+FOURIER = [
+    *(Case("fourier", lambda x, p=p: ops.fourier(x, *p), (Operand(s, "c128"),))
+      for p in (((-1,),), ((-1,), True, "ortho"), ((-2, -1), False, "forward"))
+      for s in ((2, 7), (1, 1), (2, 4, 3))),
+    *(Case("real_fourier", lambda x, a=a: ops.real_fourier(x, a), (o,))
+      for a in (-1, -2) for o in (f64(2, 7), f64(1, 1), f64(2, 4, 3))),
+    *(Case("half_fourier", lambda x, n=n: ops.half_fourier(x, n, -1), (Operand(s, "c128"),))
+      for n, s in ((1, (1,)), (2, (3, 2)), (7, (2, 4)), (8, (5,)))),
+]  # fmt: skip
 AFTER_TRANSFORMS = {"fusion"}
 """Ops that only the last passes make: neither differentiated nor batched."""
 
@@ -377,4 +473,5 @@ CONTROL = [
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
     *CONTRACTIONS, *INDEXING, *DYNAMIC, *SORTING, *CONTROL, *FUSIONS,
+    *LINALG, *FOURIER,
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import emit
-from lamina.graph.ops import Contract
+from lamina.graph.ops import Contract, conj
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, permute_dims
 from lamina.tensor.namespace.reductions import sum
@@ -84,7 +84,7 @@ def tensordot(x: Any, y: Any, /, *, axes: int | Sequence[Sequence[int]] = 2) -> 
 
 
 def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Tensor:
-    """The sum of x * y over `axis`, counted from the end in both, in their common dtype.
+    """The sum of conj(x) * y over `axis`, counted from the end in both, in their common dtype.
 
     Raises:
         ShapeError: the sizes of the axis differ.
@@ -95,7 +95,8 @@ def vecdot(x: Any, y: Any, /, *, axis: int = -1) -> Tensor:
     places = [normal_axis("vecdot", axis, v.ndim) - v.ndim for v in (a, b)]
     if a.shape[places[0]] != b.shape[places[1]]:
         raise ShapeError("vecdot: the axis has two sizes", [f"x: {a.type}", f"y: {b.type}"])
-    return sum(moveaxis(a, places[0], -1) * moveaxis(b, places[1], -1), axis=-1, dtype=a.dtype)
+    product = moveaxis(conj(a), places[0], -1) * moveaxis(b, places[1], -1)
+    return sum(product, axis=-1, dtype=a.dtype)
 
 
 def outer(x: Any, y: Any, /) -> Tensor:
