@@ -323,6 +323,7 @@ def test_halves_are_computed_in_single_and_rounded_once(dtype: str) -> None:
         got, wanted = f(x), f(wide).astype(dtype)
         assert got.dtype is x.dtype
         np.testing.assert_array_equal(got.astype(lm.float32), wanted.astype(lm.float32))
+    assert lm.linalg.eigvals(x).dtype is lm.complex64
 
 
 def test_values_that_are_not_finite() -> None:

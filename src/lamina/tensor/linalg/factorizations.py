@@ -156,6 +156,11 @@ def eigvalsh(x: Any, /, UPLO: str = "L") -> Tensor:
     return hermitian_eigenvalues(_triangle("eigvalsh", x, UPLO))
 
 
+def _at_least_single(x: Tensor) -> Tensor:
+    """float16 and bfloat16 as float32: no complex dtype has parts like them."""
+    return cast(x, x.dtype.complex.part) if x.dtype.part.bits == 16 else x
+
+
 def eig(x: Any, /) -> EigResult:
     """x V = V diag(w) for any square matrices; both results are complex.
 
@@ -176,7 +181,7 @@ def eig(x: Any, /) -> EigResult:
 
     Source: Python array API 2025.12, `linalg.eig`; NumPy.
     """
-    return EigResult(*items(eigen_system(squares("eig", x))))
+    return EigResult(*items(eigen_system(_at_least_single(squares("eig", x)))))
 
 
 def eigvals(x: Any, /) -> Tensor:
@@ -189,7 +194,7 @@ def eigvals(x: Any, /) -> Tensor:
 
     Source: Python array API 2025.12, `linalg.eigvals`; NumPy.
     """
-    return eigenvalues(squares("eigvals", x))
+    return eigenvalues(_at_least_single(squares("eigvals", x)))
 
 
 def lu(x: Any, /) -> LUResult:
