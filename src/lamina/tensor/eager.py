@@ -325,11 +325,11 @@ def _run(cone: _Cone) -> list[Any]:
     constants = tuple(cone.constants)
     program = found.special.get(constants)
     if program is None and len(found.special) < SPECIALISED_PROGRAMS:
-        program = found.special[constants] = execution.compile(cone.graph(hoisted=False))
+        program = found.special[constants] = execution.compile(cone.graph(hoisted=False), True)
     hoisted = program is None
     if program is None:
         if found.general is None:
-            found.general = execution.compile(cone.graph(hoisted=True))
+            found.general = execution.compile(cone.graph(hoisted=True), True)
         program = found.general
         buffers += [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
     try:
@@ -339,4 +339,4 @@ def _run(cone: _Cone) -> list[Any]:
     except LaminaError:  # names the lines where this structure was met first; fail on these lines
         if not all(v.op.pure for v in cone.nodes):
             raise
-        return execution.compile(cone.graph(hoisted)).run(buffers)
+        return execution.compile(cone.graph(hoisted), True).run(buffers)

@@ -60,13 +60,13 @@ def back_end() -> str:
     return _Choice.name
 
 
-def compile(graph: Graph) -> Program:
-    """The program of `graph` by the back end in force."""
+def compile(graph: Graph, generic: bool = False) -> Program:
+    """The program of `graph` by the back end in force; `generic` shares kernels between shapes."""
     if _Choice.name == "reference" or _only_reference(graph):
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
-    return compile_graph(graph)
+    return compile_graph(graph, generic=generic)
 
 
 def _only_reference(graph: Graph) -> bool:

@@ -16,11 +16,15 @@ from lamina.runtime import Buffer
 
 
 def run_compiled(
-    graph: Graph, *arrays: np.ndarray, target: Target | None = None, level: int = 3
+    graph: Graph,
+    *arrays: np.ndarray,
+    target: Target | None = None,
+    level: int = 3,
+    generic: bool = False,
 ) -> tuple[np.ndarray, ...]:
     """Machine code."""
     buffers = [Buffer.wrap(np.ascontiguousarray(a)) for a in arrays]
-    outs = compile_graph(graph, target, level).run(buffers)
+    outs = compile_graph(graph, target, level, generic).run(buffers)
     return tuple(
         np.frombuffer(b, v.dtype.numpy, v.type.size).reshape(v.type.shape)
         for b, v in zip(outs, graph.outputs, strict=True)
@@ -42,5 +46,6 @@ BACKENDS: dict[str, Callable[..., tuple[np.ndarray, ...]]] = {
     "reference": evaluate,
     "compiled": run_compiled,
     "compiled without passes": partial(run_compiled, level=0),
+    "compiled with open sizes": partial(run_compiled, generic=True),
     **lesser_targets(),
 }

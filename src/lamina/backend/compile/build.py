@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.faults import culprit, line_of, step_of
@@ -168,32 +170,36 @@ def _kept(buffer: Buffer) -> Buffer:
 
 
 PROGRAMS_KEPT = 1024
-_programs: dict[tuple[Graph, str, int], Compiled] = {}  # the one used last stands last
+_programs: dict[tuple[Graph, str, int, bool], Compiled] = {}  # the one used last stands last
 
 
-def compile_graph(graph: Graph, target: Target | None = None, level: int | None = None) -> Compiled:
+def compile_graph(
+    graph: Graph, target: Target | None = None, level: int | None = None, generic: bool = False
+) -> Compiled:
     """The program of `graph`; equal graphs are compiled once in a process.
 
     Args:
         graph: typed inputs and outputs.
         target: the machine; the one at hand (or `LAMINA_TARGET`) when not given.
         level: optimisation level, 0 to 3; `LAMINA_OPT` when not given.
+        generic: kernels leave their sizes open and serve other shapes too.
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
-    key = (graph, target.key, level)
-    found = _programs.pop(key, None) or _compile(graph, target, level)
+    key = (graph, target.key, level, generic)
+    found = _programs.pop(key, None) or _compile(graph, target, level, generic)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
     return found.of(graph)
 
 
-def _compile(graph: Graph, target: Target, level: int) -> Compiled:
+def _compile(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
     record = Record(graph)
     fused = pipeline(level)(graph, record.stages)
     clock = _Clock(record.seconds)
-    lowered = record.lowered = lower(fused, target, partial(_body, target=target, level=level))
+    body = partial(_body, target=target, level=level, generic=generic)
+    lowered = record.lowered = lower(fused, target, body, generic)
     clock.mark("schedule")
     plan = record.plan = plan_memory(lowered)
     clock.mark("plan_memory")
@@ -207,9 +213,9 @@ def _compile(graph: Graph, target: Target, level: int) -> Compiled:
     return Compiled(graph, target, program, results, constants, record)
 
 
-def _body(graph: Graph, target: Target, level: int) -> Compiled:
+def _body(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
     """A body of a loop or branch as a program of its own."""
-    return compile_graph(graph, target, level)
+    return compile_graph(graph, target, level, generic)
 
 
 class _Clock:
@@ -228,6 +234,7 @@ def _program(
 ) -> Program:
     launches: list[Launch] = []
     history = History(plan)
+    buffers = list(constants)
     it = iter(kernels)
     calls: list[Call] = []
     for step in lowered.steps:
@@ -239,6 +246,9 @@ def _program(
         for task in step.tasks:
             kernel = next(it)
             args = [_argument(step.slots[p.name]) for p in task.nest.params]
+            if task.sizes:
+                args.append(Argument(Where.CONSTANT, len(buffers)))
+                buffers.append(Buffer.wrap(np.array(task.sizes, np.int64)))
             if task.nest.checks:
                 args.append(Argument(Where.STATUS))
             reads = [step.slots[p.name] for p in task.nest.params if p.role != "out"]
@@ -250,14 +260,14 @@ def _program(
                     args=tuple(args),
                     extent=task.extent,
                     grain=task.grain,
-                    scratch_bytes=kernel.scratch_bytes,
+                    scratch_bytes=kernel.scratch_bytes + task.open_scratch_bytes,
                     dependencies=history.depend(len(launches), reads, writes, task.nest.checks),
                 )
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
     outputs = [Output(sizes[n], plan.donors.get(n, -1)) for n in range(len(sizes))]
     keep = [*kernels, *calls]
-    return Program(launches, outputs, plan.arena_bytes, constants, len(lowered.inputs), keep=keep)
+    return Program(launches, outputs, plan.arena_bytes, buffers, len(lowered.inputs), keep=keep)
 
 
 def _call_launch(step: Step, call: Call, number: int, history: History) -> Launch:

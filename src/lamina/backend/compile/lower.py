@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,10 @@ class Lowered:
 
 
 def lower(
-    graph: Graph, target: Target, compile_body: Callable[[Graph], Any] | None = None
+    graph: Graph,
+    target: Target,
+    compile_body: Callable[[Graph], Any] | None = None,
+    generic: bool = False,
 ) -> Lowered:
     """Schedule every fusion of `graph`; equal bodies are scheduled once.
 
@@ -93,14 +96,16 @@ def lower(
         graph: after the fusing pass.
         target: the machine.
         compile_body: makes the bodies of loops and branches programs, if there are any.
+        generic: kernels leave their sizes open.
     """
-    return _Lowering(target, compile_body).run(graph)
+    return _Lowering(target, compile_body, generic).run(graph)
 
 
 class _Lowering:
-    def __init__(self, target: Target, compile_body: Callable[[Graph], Any] | None):
+    def __init__(self, target: Target, compile_body: Callable[[Graph], Any] | None, generic: bool):
         self.target = target
         self.compile_body = compile_body
+        self.generic = generic
         self.slot: dict[int, Slot] = {}
         self.parts: dict[int, list[Slot]] = {}
         self.slots: list[Slot] = []
@@ -180,13 +185,19 @@ class _Lowering:
         body = v.op.body
         known = self.scheduled.get(body)
         if known is None:
-            policy = policy_of(body)
-            known = self.scheduled[body] = (policy.name, policy.schedule(body, self.target))
+            known = self.scheduled[body] = self._schedule(body)
         name, schedule = known
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
         self._add_temporaries(slots, schedule.temporaries_bytes)
         _live(slots, number)
         return Step(schedule.tasks, slots, name, body, v.span)
+
+    def _schedule(self, body: Graph) -> tuple[str, Schedule]:
+        policy = policy_of(body)
+        made = policy.schedule(body, self.target)
+        if self.generic:
+            made = replace(made, tasks=tuple([task.lifted() for task in made.tasks]))
+        return policy.name, made
 
 
 def _live(slots: dict[str, Slot], number: int) -> None:

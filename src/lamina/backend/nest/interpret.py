@@ -42,13 +42,17 @@ class FaultReport(NamedTuple):
 
 
 def interpret(
-    nest: Nest, buffers: Mapping[str, np.ndarray], order: Order = lambda iterations: iterations
+    nest: Nest,
+    buffers: Mapping[str, np.ndarray],
+    order: Order = lambda iterations: iterations,
+    sizes: Sequence[int] = (),
 ) -> list[FaultReport]:
     """Runs the nest on the arrays, which it changes in place.
 
     Args:
         buffers: a flat array for each parameter; those with `may_alias` may share memory.
         order: rearranges the iterations of parallel and vector loops, which may come in any.
+        sizes: values of the open sizes of the nest.
 
     Returns:
         Every fault found, in the order of the run; compiled code reports one of them.
@@ -58,10 +62,12 @@ def interpret(
     """
     for p in nest.params:
         array = buffers.get(p.name)
-        fits = array is not None and array.shape == (p.size,)
+        fits = array is not None and array.ndim == 1 and p.size in (None, array.size)
         if not fits or array.dtype != find_dtype(p.dtype).numpy:  # type: ignore[union-attr]
-            raise UsageError(f"kernel {nest.name}: {p.name} takes a flat {p.dtype}[{p.size}] array")
+            size = "" if p.size is None else p.size
+            raise UsageError(f"kernel {nest.name}: {p.name} takes a flat {p.dtype}[{size}] array")
     run = _Run(dict(buffers), order)
+    run.values |= {name: np.int64(n) for name, n in zip(nest.sizes, sizes, strict=True)}
     with np.errstate(all="ignore"):
         run.body(nest.body)
     return run.faults
@@ -110,7 +116,8 @@ class _Run:
                     combine = LANES[self.combiners[name]]
                     self.values[name] = new.dtype.type(combine(self.values[name], new))
             case Alloc(name, dtype, size, space):
-                self.buffers[name] = _contents(dtype, size, space)
+                room = int(self.value(size)) if isinstance(size, Var) else size
+                self.buffers[name] = _contents(dtype, room, space)
             case Fault(condition, code, value, limit):
                 if self.value(condition):
                     found = FaultReport(code, int(self.value(value)), int(self.value(limit)))

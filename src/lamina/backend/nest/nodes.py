@@ -19,6 +19,15 @@ iterations may run; it never changes the meaning:
     vector    several at once, as lanes; loads, stores and accumulators become vectors
     unroll    written out one by one at compile time (the extent is a small constant)
 
+A kernel may leave sizes open. They are i64 arguments, from 2 to 2^30 - 1, that the body reads as
+variables; buffers whose size follows from them show none. So one kernel serves many shapes:
+
+    kernel scale(x: f32[] in, y: f32[] out, n) {
+      vector for i in 0..n {
+        y[i] = x[i]*2.0
+      }
+    }
+
 `Accumulate` combines a value into an accumulator. Combining is taken as associative and
 commutative, so lanes and unrolled copies may have partial accumulators; that is the only
 reassociation of floats in the whole back end.
@@ -136,16 +145,17 @@ class Accumulate(Stmt):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Alloc(Stmt):
-    """A local buffer of `size` elements for the statements that follow in this body.
+    """A local buffer of `size` elements (of scratch also an open size of the kernel) for the
+    statements that follow in this body.
 
     space "register": small, only touched at offsets that are constant after unrolling, so that
     it becomes registers; contents start at zero.
-    space "scratch": thread-local memory, 64-byte aligned; contents start undefined.
+    space "scratch": thread-local memory, `SCRATCH_ALIGN`ed; contents start undefined.
     """
 
     name: str
     dtype: str
-    size: int
+    size: int | Var
     space: str = "scratch"
 
 
@@ -173,10 +183,14 @@ class Fault(Stmt):
 
 # ------------------------------------------------------------------ the kernel
 
+SCRATCH_ALIGN = 64  # bytes
+LEAST_SIZE, MOST_SIZE = 2, (1 << 30) - 1  # of a size that a kernel leaves open; both inclusive
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Param:
-    """A buffer argument: `role` is "in", "out" or "inout"; `size` counts elements.
+    """A buffer argument: `role` is "in", "out" or "inout"; `size` counts elements, and is None
+    where it follows from open sizes.
 
     Distinct parameters do not overlap, except that an out may be the same memory as one of the ins
     that `may_alias` names, with spaces between them (in-place update: each element is read before
@@ -184,7 +198,7 @@ class Param:
 
     name: str
     dtype: str
-    size: int
+    size: int | None
     role: str = "in"
     may_alias: str = ""
 
@@ -192,12 +206,14 @@ class Param:
 @dataclass(frozen=True, eq=False, slots=True)
 class Nest:
     """A kernel. `body` is one parallel For (possibly after Allocs are inside it), or statements
-    that run as one task. `checks` is true when it contains a Fault."""
+    that run as one task. `checks` is true when it contains a Fault. `sizes` names those that are
+    left open."""
 
     name: str
     params: tuple[Param, ...]
     body: tuple[Stmt, ...]
     checks: bool = False
+    sizes: tuple[str, ...] = ()
 
 
 def const(value: bool | int | float, dtype: str = "i64") -> Const:

@@ -116,28 +116,42 @@ class _Parser:
     def nest(self) -> Nest:
         self.expect("kernel")
         name = self.take("name")
-        params = self.listed(self.param)
+        listed = self.listed(self.param)
+        params = [p for p in listed if isinstance(p, Param)]
+        sizes = [p.name for p in listed if isinstance(p, Var)]
         checks = self.skip("checks")
         body = self.body()
         if self.tokens[self.at][0] != "end":
             raise self.error(f"expected the end of the text, found {self.peek!r}")
-        return Nest(name, tuple(params), body, checks)
+        return Nest(name, tuple(params), body, checks, tuple(sizes))
 
-    def param(self) -> Param:
+    def param(self) -> Param | Var:
+        if self.tokens[self.at + 1][1] != ":":
+            return self.open_size()
         name, dtype, size = self.buffer()
         role = self.take("name")
+        if isinstance(size, Var):
+            raise self.error("a parameter has a constant size, or none")
         aliases = [self.take("name")] if self.skip("alias") else []
         while aliases and self.tokens[self.at][0] == "name":
             aliases.append(self.take("name"))
         return Param(name, dtype, size, role, " ".join(aliases))
 
-    def buffer(self) -> tuple[str, str, int]:
-        """`name: dtype[size]`."""
+    def open_size(self) -> Var:
+        name = self.take("name")
+        self.dtypes[name] = "i64"
+        return Var("i64", name)
+
+    def buffer(self) -> tuple[str, str, int | Var | None]:
+        """`name: dtype[size]`, `name: dtype[n]` or `name: dtype[]`."""
         name = self.take("name")
         self.expect(":")
         dtype = self.dtypes[name] = self.take("name")
         self.expect("[")
-        size = self.integer()
+        if self.skip("]"):
+            return name, dtype, None
+        is_open = self.tokens[self.at][0] == "name"
+        size = Var("i64", self.take("name")) if is_open else self.integer()
         self.expect("]")
         return name, dtype, size
 
@@ -232,6 +246,8 @@ class _Parser:
     def alloc(self) -> Alloc:
         self.expect("alloc")
         name, dtype, size = self.buffer()
+        if size is None:
+            raise self.error("a local buffer has a size")
         return Alloc(name, dtype, size, self.take("name"))
 
     def condition(self) -> If:

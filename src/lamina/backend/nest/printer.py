@@ -207,7 +207,9 @@ class _Printer:
         for shown, p in zip(names, nest.params, strict=True):
             alias = " ".join(["", *map(self.shown, p.may_alias.split())])
             alias = f" alias{alias}" if p.may_alias else ""
-            params.append(f"{shown}: {p.dtype}[{p.size}] {p.role}{alias}")
+            size = "" if p.size is None else p.size
+            params.append(f"{shown}: {p.dtype}[{size}] {p.role}{alias}")
+        params += [self.declare(size, "i64") for size in nest.sizes]
         checks = " checks" if nest.checks else ""
         self.line(f"kernel {nest.name}({', '.join(params)}){checks} {{")
         self.statements(nest.body)
@@ -275,7 +277,8 @@ class _Printer:
                 mask = "" if stmt.mask is None else f" if {texts[1]}"
                 self.line(f"{self.shown(stmt.name)} <- {texts[0]}{mask}")
             case Alloc(name, dtype, size, space):
-                self.line(f"alloc {self.declare(name, dtype)}: {dtype}[{size}] {space}")
+                room = self.shown(size.name) if isinstance(size, Var) else size
+                self.line(f"alloc {self.declare(name, dtype)}: {dtype}[{room}] {space}")
             case If():
                 self.line(f"if {texts[0]} {{")
                 self.body(stmt.body)
@@ -383,6 +386,7 @@ class _Key:
         for p in nest.params:
             self.parts.append(" ".join([self.shown(name) for name in p.may_alias.split()]))
         self.parts.append(f"checks {nest.checks}")
+        self.parts.append(" ".join([self.declare(name) for name in nest.sizes]))
         self.body(nest.body)
         return "\n".join(self.parts)
 
@@ -414,7 +418,8 @@ class _Key:
             case Accumulate():
                 head = f"{self.shown(s.name)} <- {s.mask is None}"
             case Alloc():
-                head = f"alloc {self.declare(s.name)} {s.dtype} {s.size} {s.space}"
+                room = self.leaf(s.size) if isinstance(s.size, Var) else s.size
+                head = f"alloc {self.declare(s.name)} {s.dtype} {room} {s.space}"
             case If():
                 head = "if"
             case Fault():

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from lamina.backend.nest.affine import Affine, Range, operands
 from lamina.backend.nest.nodes import (
+    LEAST_SIZE,
+    MOST_SIZE,
     Accumulate,
     Accumulator,
     Alloc,
@@ -46,7 +48,7 @@ def verify(nest: Nest) -> Nest:
 @dataclass(frozen=True)
 class _Buffer:
     dtype: str
-    size: int
+    size: int | None  # None where it is open
     space: str  # "param", "scratch" or "register"
     writable: bool
 
@@ -75,6 +77,10 @@ class _Verifier:
             aliases = set(p.may_alias.split())
             aliased = not aliases or (aliases <= inputs and p.role == "out")
             self.require(aliased, f"{p.name} may alias {p.may_alias}: only an out aliases an in")
+        for name in self.nest.sizes:
+            self.declare(name)
+            self.vars[name] = "i64"
+            self.ranges[name] = (LEAST_SIZE, MOST_SIZE)
         self.body(self.nest.body)
 
     def fail(self, rule: str) -> VerifyError:
@@ -100,7 +106,7 @@ class _Verifier:
     def declare_buffer(self, name: str, buffer: _Buffer) -> None:
         self.declare(name)
         self.require(buffer.dtype in _DTYPES, f"there is no dtype {buffer.dtype!r}")
-        self.require(buffer.size >= 0, f"{name} has size {buffer.size}")
+        self.require(buffer.size is None or buffer.size >= 0, f"{name} has size {buffer.size}")
         self.buffers[name] = buffer
 
     @contextmanager
@@ -143,7 +149,7 @@ class _Verifier:
                 self.mask(stmt.mask)
             case Alloc(name, dtype, size, space):
                 self.require(space in ("scratch", "register"), f"there is no space {space!r}")
-                self.declare_buffer(name, _Buffer(dtype, size, space, True))
+                self.declare_buffer(name, _Buffer(dtype, self.room(size, space), space, True))
             case Fault(condition, _, value, limit):
                 self.require(self.nest.checks, "a kernel with a fault says so (checks)")
                 self.require(condition.dtype == "bool", "the condition of a fault is a bool")
@@ -151,6 +157,13 @@ class _Verifier:
                 self.require(i64, "value and limit of a fault are i64")
             case _:
                 self.require(False, f"no statement: {type(stmt).__name__}")
+
+    def room(self, size: int | Var, space: str) -> int | None:
+        if not isinstance(size, Var):
+            return size
+        is_open = size.name in self.nest.sizes and space == "scratch"
+        self.require(is_open, "a local buffer has a constant size, or in scratch an open one")
+        return None
 
     def loop(self, stmt: For) -> None:
         self.require(stmt.kind in _KINDS, f"there is no loop kind {stmt.kind!r}")
@@ -284,7 +297,7 @@ class _Verifier:
             free = sorted(self.affine.names(offset) - written_out)
             constant = not free and not self.reads_memory(offset)
             self.require(constant, f"{name} is in registers; its offsets are constants")
-        if masked or self.guarded:
+        if masked or self.guarded or buffer.size is None:
             return
         low, high = self.affine.range_of(offset)
         reached = all(

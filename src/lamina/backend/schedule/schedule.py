@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lamina.backend.nest.nodes import Const, For, Nest
+from lamina.backend.nest.dependence import statements
+from lamina.backend.nest.lift import lift
+from lamina.backend.nest.nodes import SCRATCH_ALIGN, Alloc, Const, Expr, For, Nest, Var
 from lamina.backend.targets import Target
+from lamina.base.dtypes import dtype
 from lamina.graph.ir import Graph
 
 
@@ -19,18 +22,43 @@ class Task:
 
     Attributes:
         grain: parallel iterations that are worth a thread of their own, at the least.
+        sizes: values of the sizes that the nest leaves open.
     """
 
     nest: Nest
     grain: int = 1
+    sizes: tuple[int, ...] = ()
 
     @property
     def extent(self) -> int:
         """Iterations of the parallel loop; 1 where the nest has none."""
         first = self.nest.body[0]
-        if isinstance(first, For) and first.kind == "parallel" and isinstance(first.stop, Const):
-            return int(first.stop.value)
+        if isinstance(first, For) and first.kind == "parallel":
+            return self._number(first.stop)
         return 1
+
+    @property
+    def open_scratch_bytes(self) -> int:
+        """Room for the local buffers whose size the nest leaves open."""
+        if not self.sizes:
+            return 0
+        found = [s for s in statements(self.nest.body) if isinstance(s, Alloc)]
+        sizes_bytes = [
+            self._number(s.size) * dtype(s.dtype).size_bytes
+            for s in found
+            if isinstance(s.size, Var)
+        ]
+        return sum(-(-n // SCRATCH_ALIGN) * SCRATCH_ALIGN for n in sizes_bytes)
+
+    def lifted(self) -> Task:
+        """The same launch, of a kernel that leaves its sizes open."""
+        nest, sizes = lift(self.nest)
+        return replace(self, nest=nest, sizes=sizes)
+
+    def _number(self, e: Expr) -> int:
+        if isinstance(e, Const):
+            return int(e.value)
+        return self.sizes[self.nest.sizes.index(e.name)] if isinstance(e, Var) else 1
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
     define void @name(ptr %args, i64 %begin, i64 %end, ptr %scratch)
 
-`args` is an array of buffer pointers in parameter order, then, if the nest checks anything, a
-pointer to the status (int64[4]: code, value, limit). The outermost parallel loop runs from begin to
-end.
+`args` is an array of buffer pointers in parameter order, then, if the nest leaves sizes open, a
+pointer to them (int64 each), then, if it checks anything, a pointer to the status (int64[4]: code,
+value, limit). The outermost parallel loop runs from begin to end.
 
 `Writer` places instructions, `Expressions` gives values and offsets, `Memory` accesses buffers,
 `Lanes` computes, `Accumulators` keeps partial sums; this file walks the statements.
@@ -18,6 +18,9 @@ from dataclasses import dataclass, replace
 
 from lamina.backend.nest.dependence import memory_of
 from lamina.backend.nest.nodes import (
+    LEAST_SIZE,
+    MOST_SIZE,
+    SCRATCH_ALIGN,
     Accumulate,
     Accumulator,
     Alloc,
@@ -45,12 +48,14 @@ from .widths import Body, Machine, copies_of, lanes_of, survey
 from .writer import Writer
 
 _STRAIGHT = 8  # vector loops of at most so many vectors are written out
-_SCRATCH_ALIGN = 64
 
 
 @dataclass(frozen=True)
 class KernelText:
-    """LLVM IR of one kernel: `text` is a whole module that defines `symbol`."""
+    """LLVM IR of one kernel: `text` is a whole module that defines `symbol`.
+
+    `scratch_bytes` counts the buffers of constant size.
+    """
 
     symbol: str
     text: str
@@ -80,6 +85,7 @@ class KernelEmitter:
         self.accumulators = Accumulators(self.w, self.s)
         self.x = Expressions(self.s, self.indices, self.memory, self.accumulators)
         self.scratch_bytes = 0
+        self.open_scratch: Lane | None = None  # bytes of the buffers of open size
         self.fenced = False  # streaming stores have to be visible to other threads at the end
         self._groups: list[str] = []
         self._surveys: dict[int, Body] = {}
@@ -123,18 +129,29 @@ class KernelEmitter:
         groups = memory_of(self.nest)
         written_groups = {groups[n] for n in written if n in groups}
         for index, p in enumerate(self.nest.params):
-            slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {index}")
-            pointer = self.w.pure(f"load ptr, ptr {slot}, align 8")
             group = groups[p.name]
-            self._bind_buffer(
-                p.name, p.dtype, pointer, p.size, group, constant=group not in written_groups
-            )
+            constant = group not in written_groups
+            self._bind_buffer(p.name, p.dtype, self._pointer(index), group, constant)
+        following = len(self.nest.params)
+        if self.nest.sizes:
+            self._bind_sizes(self._pointer(following))
+            following += 1
         if self.nest.checks:
-            slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {len(self.nest.params)}")
-            self.status = self.w.pure(f"load ptr, ptr {slot}, align 8")
+            self.status = self._pointer(following)
+
+    def _pointer(self, index: int) -> str:
+        slot = self.w.pure(f"getelementptr ptr, ptr %args, i64 {index}")
+        return self.w.pure(f"load ptr, ptr {slot}, align 8")
+
+    def _bind_sizes(self, table: str) -> None:
+        for number, name in enumerate(self.nest.sizes):
+            slot = self.w.pure(f"getelementptr i64, ptr {table}, i64 {number}")
+            size = Lane(self.w.pure(f"load i64, ptr {slot}, align 8"), "i64")
+            self.x.env[name] = of_scalar(size)
+            self.x.bound(name, LEAST_SIZE, MOST_SIZE)
 
     def _bind_buffer(
-        self, name: str, dtype: str, pointer: str, size: int, group: str,
+        self, name: str, dtype: str, pointer: str, group: str,
         constant: bool = False, space: str = "param",
     ) -> None:  # fmt: skip
         if group not in self._groups:
@@ -143,7 +160,7 @@ class KernelEmitter:
         tag = f", !alias.scope !{101 + 3 * number}, !noalias !{102 + 3 * number}"
         if space == "register":
             tag = ""
-        self.x.buffers[name] = Buffer(name, dtype, pointer, size, group, constant, space, tag)
+        self.x.buffers[name] = Buffer(name, dtype, pointer, group, constant, space, tag)
 
     def _metadata(self) -> list[str]:
         lines = ["!0 = distinct !{!0}"]
@@ -235,6 +252,7 @@ class KernelEmitter:
 
     def _alloc(self, s: Alloc) -> None:
         if s.space == "register":
+            assert isinstance(s.size, int)
             pointer = self.w.stack(zeroed(s.dtype, s.size))
             size_bytes = s.size * max(_memory_bytes(s.dtype), 1)
             self.w.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
@@ -243,10 +261,28 @@ class KernelEmitter:
                 f"i64 {size_bytes}, i1 false)"
             )
         else:
-            pointer = self.w.pure(f"getelementptr i8, ptr %scratch, i64 {self.scratch_bytes}")
-            size_bytes = s.size * max(_memory_bytes(s.dtype), 1)
-            self.scratch_bytes += -(-size_bytes // _SCRATCH_ALIGN) * _SCRATCH_ALIGN
-        self._bind_buffer(s.name, s.dtype, pointer, s.size, s.name, space=s.space)
+            pointer = self._scratch(s)
+        self._bind_buffer(s.name, s.dtype, pointer, s.name, space=s.space)
+
+    def _scratch(self, s: Alloc) -> str:
+        """The next room in scratch memory."""
+        start = self.s.constant(self.scratch_bytes, "i64")
+        if self.open_scratch is not None:
+            start = self.s.add(self.open_scratch, start)
+        element_bytes = max(_memory_bytes(s.dtype), 1)
+        if isinstance(s.size, Var):
+            size_bytes = self._open_bytes(s.size, element_bytes)
+            before = self.open_scratch
+            self.open_scratch = size_bytes if before is None else self.s.add(before, size_bytes)
+        else:
+            self.scratch_bytes += -(-s.size * element_bytes // SCRATCH_ALIGN) * SCRATCH_ALIGN
+        return self.w.pure(f"getelementptr i8, ptr %scratch, i64 {start.name}")
+
+    def _open_bytes(self, size: Var, element_bytes: int) -> Lane:
+        s = self.s
+        size_bytes = s.multiply(self.x.value(size), s.constant(element_bytes, "i64"))
+        rounded = s.add(size_bytes, s.constant(SCRATCH_ALIGN - 1, "i64"))
+        return s.and_(rounded, s.constant(-SCRATCH_ALIGN, "i64"))
 
     def _fault(self, s: Fault) -> None:
         w, width = self.w, self.x.frame.width

@@ -185,7 +185,8 @@ class Expressions:
         if op == "multiply":
             return self.indices.multiply(a, b, self.affine.range_of(e))
         if op in _DIVISIONS:
-            return self.indices.divide(op, a, b, self.affine.range_of(e.args[0]))
+            bounds, divisors = map(self.affine.range_of, e.args)
+            return self.indices.divide(op, a, b, bounds, divisors)
         ranges = self.affine.range_of(e.args[0]), self.affine.range_of(e.args[1])
         return self.indices.extremum(op, a, b, ranges)
 

@@ -155,7 +155,21 @@ class Indices:
             return times(a, b.constant)
         if a.is_constant:
             return times(b, a.constant)
+        if a.is_uniform:
+            a, b = b, a
+        if b.is_uniform and a.lanes and not a.vectors:
+            return self._strided(a, b)
         return self.apply("multiply", a, b, within(bounds, NEAR), bounds)
+
+    def _strided(self, a: Offset, b: Offset) -> Offset:
+        """a * b, for lanes that are known and a scalar: what lanes add does not change in loops."""
+        s, factor = self.s, self.wide(b)
+        first = Offset(a.constant, a.scalars)
+        whole = of_scalar(s.multiply(self.wide(first), factor))
+        return plus(whole, of_vector(s.multiply(s.numbers(a.lanes, "i64"), self._all(factor, a))))
+
+    def _all(self, scalar: Lane, like: Offset) -> Lane:
+        return self.s.broadcast(scalar, len(like.lanes))
 
     def apply(self, op: str, a: Offset, b: Offset, near: bool, bounds: Range) -> Offset:
         """Any operation of two index values; `near` allows to compute lanes in 32 bits."""
@@ -190,9 +204,11 @@ class Indices:
 
     # --- division ------------------------------------------------------------------------------
 
-    def divide(self, op: str, x: Offset, y: Offset, bounds: Range) -> Offset:
-        """x // y or x % y, for an x within bounds."""
+    def divide(self, op: str, x: Offset, y: Offset, bounds: Range, divisors: Range) -> Offset:
+        """x // y or x % y, for an x within bounds and a y within divisors."""
         if not y.is_constant or y.constant <= 0:
+            if bounds[0] >= 0 and divisors[0] > 0 and y.is_uniform:
+                return self._divide_open(op, x, y, bounds, divisors)
             return self.apply(op, x, y, False, bounds)
         n = y.constant
         if n == 1:
@@ -246,6 +262,28 @@ class Indices:
             instruction = "udiv" if op == "floor_divide" else "urem"
             return of_scalar(Lane(s.emit(f"{instruction} i64 {value.name}, {n}"), "i64"))
         return of_scalar(s.apply(op, [value, s.constant(n, "i64")], "i64"))
+
+    def _divide_open(self, op: str, x: Offset, y: Offset, bounds: Range, divisors: Range) -> Offset:
+        """By a positive scalar that only the running program knows; x is not negative."""
+        if x.is_uniform:
+            instruction = "udiv" if op == "floor_divide" else "urem"
+            a, b = self.wide(x), self.wide(y)
+            return of_scalar(Lane(self.s.emit(f"{instruction} i64 {a.name}, {b.name}"), "i64"))
+        if not within(bounds, NEAR) or not within(divisors, NEAR):
+            return self.apply(op, x, y, False, bounds)
+        quotient = self._quotient_open(self.small(x), self.small(y))
+        if op == "floor_divide":
+            return of_vector(quotient, bounds[1] // divisors[0])
+        whole = self.s.multiply(quotient, self.s.broadcast(self.small(y), quotient.width))
+        return of_vector(self.s.subtract(self.small(x), whole), min(bounds[1], divisors[1] - 1))
+
+    def _quotient_open(self, x: Lane, n: Lane) -> Lane:
+        """x // n of i32 lanes by f64, which is exact: the quotient is off by less than x/n * 2^-53,
+        and from the next integer above it by 1/n or more."""
+        s = self.s
+        wide = s.convert("sitofp", x, "f64")
+        divisor = s.broadcast(s.convert("sitofp", n, "f64"), x.width)
+        return s.convert("fptosi", s.divide(wide, divisor), "i32")
 
     def _divide_by_power(self, op: str, x: Offset, n: int, bounds: Range) -> Offset:
         s = self.s

@@ -21,7 +21,6 @@ class Buffer:
     name: str
     dtype: str
     pointer: str
-    size: int
     group: str
     constant: bool = False  # nothing in the kernel writes it
     space: str = "param"
