@@ -12,6 +12,7 @@ from lamina.backend.nest.interpret import interpret
 from lamina.backend.nest.nodes import Nest
 from lamina.backend.nest.parser import parse
 from lamina.backend.nest.verify import verify
+from lamina.backend.schedule.schedule import Task
 from lamina.backend.targets.select import select
 from lamina.base.dtypes import dtype
 from lamina.base.errors import LaminaError
@@ -31,13 +32,17 @@ def machines() -> list[str]:
     return found
 
 
-def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=None) -> None:
+def run(
+    nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=None, lifted: bool = False
+) -> str:
     """Calls the kernel on guarded copies of `arrays`, a task at a time, and copies back.
 
-    What it leaves in small arrays is compared with what the interpreter does.
+    What it leaves in small arrays is compared with what the interpreter does. With `lifted`, the
+    kernel leaves its sizes open. Returns the key of the kernel.
     """
     nest = verify(parse(nest) if isinstance(nest, str) else nest)
-    (kernel,) = compile_kernels([nest], target)
+    task = Task(nest).lifted() if lifted else Task(nest)
+    (kernel,) = compile_kernels([verify(task.nest)], target)
     expected = {p.name: a.ravel().copy() for p, a in zip(nest.params, arrays)}
     small = sum(a.size for a in arrays) <= INTERPRETED
     if small:
@@ -49,10 +54,13 @@ def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=No
     for g, a in zip(guarded, arrays):
         g[GUARD : GUARD + a.size] = a.ravel()
     pointers = [g.ctypes.data + GUARD * g.itemsize for g in guarded]
+    sizes = np.array(task.sizes, np.int64)
+    if task.sizes:
+        pointers.append(sizes.ctypes.data)
     if nest.checks:
         pointers.append(status.ctypes.data)
     args = (ctypes.c_void_p * len(pointers))(*pointers)
-    room = np.zeros(kernel.scratch_bytes + 64, np.uint8)
+    room = np.zeros(kernel.scratch_bytes + task.open_scratch_bytes + 64, np.uint8)
     scratch = room.ctypes.data + (-room.ctypes.data) % 64
     for task in range(tasks):
         function(ctypes.addressof(args), task, task + 1, scratch)
@@ -66,6 +74,7 @@ def run(nest: Nest | str, target, *arrays: np.ndarray, tasks: int = 1, status=No
             np.testing.assert_allclose(a.ravel(), expected[p.name], tolerance, tolerance, p.name)
         elif small:
             np.testing.assert_array_equal(a.ravel(), expected[p.name], p.name)
+    return kernel.key
 
 
 def sample(name: str, size: int, seed: int = 0) -> np.ndarray:

@@ -40,10 +40,31 @@ kernel everything(x: f32[8192] in, q: i32[8] in, y: f32[8] out, z: f32[8192] out
 }
 """
 
+OPEN = """\
+kernel halves(x: f32[] in, y: f32[] out, n, m) {
+  parallel for p in 0..n {
+    alloc row: f32[m] scratch
+    vector for j in 0..m {
+      row[j] = x[p*m + j]*0.5
+      y[p*m + j] = row[j]
+    }
+  }
+}
+"""
 
-def test_text_of_everything() -> None:
-    nest = verify(parse(EVERYTHING))
-    assert to_text(nest) == EVERYTHING
+
+@pytest.mark.parametrize("text", [EVERYTHING, OPEN])
+def test_text_of_everything(text: str) -> None:
+    assert to_text(verify(parse(text))) == text
+
+
+def test_key_tells_open_sizes_apart() -> None:
+    swapped = OPEN.replace("n, m)", "m, n)")
+    assert key(parse(swapped)) != key(parse(OPEN))
+    renamed = (
+        swapped.replace(" m", " k").replace("m]", "k]").replace("*m", "*k").replace("..m", "..k")
+    )
+    assert key(parse(renamed.replace("(k, n)", "(n, k)"))) != key(parse(OPEN))
 
 
 def test_key_knows_no_names() -> None:

@@ -86,6 +86,32 @@ def test_broken(old: str, new: str, rule: str) -> None:
         verify(parse(GOOD.replace(old, new)))
 
 
+OPEN = """
+kernel open(x: f32[] in, y: f32[] out, n) {
+  alloc row: f32[n] scratch
+  for i in 0..n {
+    row[i] = x[i]
+    y[i] = row[i]
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        ("f32[n]", "f32[m]", "a local buffer has a constant size, or in scratch an open one"),
+        ("scratch", "register", "a local buffer has a constant size, or in scratch an open one"),
+        (", n)", ", n, x)", "x is declared already"),
+        ("for i in", "unroll for i in", "extent of the unroll loop i is unknown"),
+    ],
+)
+def test_broken_open_sizes(old: str, new: str, rule: str) -> None:
+    verify(parse(OPEN))
+    with pytest.raises(VerifyError, match=rule):
+        verify(parse(OPEN.replace(old, new)))
+
+
 def test_the_message_names_the_statement() -> None:
     with pytest.raises(VerifyError) as failure:
         verify(parse(GOOD.replace("x[i*8 + j]", "x[i*9 + j]")))

@@ -18,8 +18,8 @@ changes: given the numbers, the lifted nest computes what the nest did, in the s
 
 Each constant in the nest is an argument of its own, also where another one is equal: in the next
 shape it may not be. A shared node is one place, so addresses that are computed once still are.
-What shapes the code stays: numbers below 2, offsets in registers, unrolled loops, and small numbers
-that say which elements neighbouring lanes read.
+What shapes the code stays: numbers below 2, tiles in registers with the loops over them, and small
+numbers that say which elements neighbouring lanes read.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lamina.backend.nest.affine import operands
+from lamina.backend.nest.dependence import reads, statements
 from lamina.backend.nest.nodes import (
     LEAST_SIZE,
     MOST_SIZE,
@@ -75,6 +76,7 @@ class _Lifting:
         self.lanes: set[str] = set()  # variables that differ between lanes
         self.varying: dict[Expr, bool] = {}
         self.registers: set[str] = set()
+        self.tiles: dict[str, frozenset[float]] = {}  # extents inside the loops that are kept
 
     def size(self, value: int) -> Var:
         """A new argument."""
@@ -113,12 +115,24 @@ class _Lifting:
         raise TypeError(f"no statement: {s!r}")
 
     def loop(self, s: For) -> For:
-        if s.kind == "unroll":
-            return replace(s, body=self.body(s.body))
         if s.kind == "vector":
             self.lanes.add(s.var)
+        if s.kind == "unroll" or (s.kind == "vector" and self.in_registers(s.body)):
+            self.tiles[s.var] = self.extents(s.body)
+            return replace(s, body=self.body(s.body))
         start, stop = self.expr(s.start), self.expr(s.stop)
         return replace(s, start=start, stop=stop, body=self.body(s.body, s.kind == "parallel"))
+
+    def in_registers(self, stmts: tuple[Stmt, ...]) -> bool:
+        """Whether statements read or write a tile that is held in registers."""
+        touched = {s.buffer for s in statements(stmts) if isinstance(s, Store)}
+        touched.update(e.buffer for e in reads(stmts) if isinstance(e, Load))
+        return not touched.isdisjoint(self.registers)
+
+    def extents(self, stmts: tuple[Stmt, ...]) -> frozenset[float]:
+        """How many lanes the vectors of a tile have."""
+        loops = [s for s in statements(stmts) if isinstance(s, For) and s.kind == "vector"]
+        return frozenset(s.stop.value for s in loops if isinstance(s.stop, Const))
 
     def room(self, s: Alloc, once: bool) -> Alloc:
         if s.space == "register":
@@ -177,9 +191,12 @@ class _Lifting:
 
     def shapes(self, e: Apply) -> bool:
         """Whether code for the lanes of x * step, x // step or x + step has to know the step."""
-        if e.op not in _STEPS or not isinstance(e.args[1], Const):
+        x, step = e.args[0], e.args[-1]
+        if e.op not in _STEPS or not isinstance(step, Const):
             return False
-        return e.args[1].value <= WIDEST_STRIDE and self.varies(e.args[0])
+        if isinstance(x, Var) and step.value in self.tiles.get(x.name, ()):
+            return True
+        return step.value <= WIDEST_STRIDE and self.varies(x)
 
     def varies(self, root: Expr) -> bool:
         """Whether an expression may differ between lanes."""
