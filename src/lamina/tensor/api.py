@@ -84,6 +84,15 @@ from lamina.tensor.namespace.creation import (
     zeros,
     zeros_like,
 )
+from lamina.tensor.namespace.cumulative import (
+    cummax,
+    cummin,
+    cumprod,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
+    logcumsumexp,
+)
 from lamina.tensor.namespace.data_types import (
     can_cast,
     finfo,
@@ -304,6 +313,12 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_prod",
+    "cumulative_sum",
     "diff",
     "divide",
     "dynamic_slice",
@@ -358,6 +373,7 @@ __all__ = [
     "log1p",
     "log2",
     "logaddexp",
+    "logcumsumexp",
     "logical_and",
     "logical_not",
     "logical_or",

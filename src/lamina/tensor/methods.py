@@ -11,6 +11,7 @@ from typing import Any
 
 from lamina.tensor.conversion import astype
 from lamina.tensor.namespace import (
+    cumulative,
     elementwise,
     indexing,
     linear_algebra,
@@ -50,6 +51,8 @@ COMPARISONS: dict[str, Callable[[Any, Any], Tensor]] = {
 METHODS: tuple[Callable[..., Any], ...] = (
     astype,
     broadcast_to,
+    cumulative.cumprod,
+    cumulative.cumsum,
     elementwise.clip,
     elementwise.cos,
     elementwise.exp,

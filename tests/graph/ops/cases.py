@@ -338,6 +338,25 @@ def _body() -> Graph:
 FUSIONS = [
     Case("fusion", lambda x, y: ops.item(ops.fusion(_body(), x, y), 0), (f64(3, 2), f64(3, 2))),
 ]
+CUMULATIVE = [
+    Case(op, lambda *xs, f=f, axis=axis, r=r: f(*xs, axis, r), (f64(*shape),) * count)
+    for op, f, count in (
+        ("cumulative_sum", ops.cumulative_sum, 1),
+        ("cumulative_product", ops.cumulative_product, 1),
+        ("cumulative_max", ops.cumulative_max, 1),
+        ("cumulative_min", ops.cumulative_min, 1),
+        ("cumulative_log_sum_exp", ops.cumulative_logsumexp, 1),
+        ("linear_recurrence", ops.linear_recurrence, 2),
+    )
+    for shape, axis in (((5,), -1), ((11, 3), -2), ((11, 6), -1), ((2, 3, 4), -2), ((3, 1), -2),
+                        ((0,), -1), ((2, 0), -2), ((1,), -1))
+    for r in (False, True)
+] + [
+    Case(op, lambda x, f=f: f(x, -1), (Operand((5, 7), kind, 0, 5),))
+    for op, f in {"cumulative_sum": ops.cumulative_sum, "cumulative_max": ops.cumulative_max,
+                  "cumulative_product": ops.cumulative_product}.items()
+    for kind in ("i8", "u32", "i64")
+]  # fmt: skip
 SORTING = [
     Case("sort", lambda x, d=d: ops.sort(x, d), (f64(*shape),))
     for d in (False, True) for shape in ((5,), (1,), (0,), (2, 3, 4), (0, 3), (3, 0))
@@ -472,6 +491,6 @@ CONTROL = [
 
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
-    *CONTRACTIONS, *INDEXING, *DYNAMIC, *SORTING, *CONTROL, *FUSIONS,
+    *CONTRACTIONS, *INDEXING, *DYNAMIC, *CUMULATIVE, *SORTING, *CONTROL, *FUSIONS,
     *LINALG, *FOURIER,
 ]  # fmt: skip

@@ -85,7 +85,7 @@ def test_says_how_it_loops_in_one_way(kind: type[Op]) -> None:
     forms = [f for f in ways if getattr(kind, f) is not None]
     if not forms and kind.split is not None:
         return  # only on complex numbers, or for them
-    special = hasattr(kind, "combiner") or kind.__name__ in (
+    special = hasattr(kind, "combiner") or hasattr(kind, "step") or kind.__name__ in (
         "Contract", "Constant", "Fusion", "Item",
     )  # fmt: skip
     assert len(forms) + special == 1, forms

@@ -47,11 +47,13 @@ class Reduction(Op, abstract=True):
         raise NotImplementedError
 
 
-def _lowest(dtype: DType) -> int | float:
+def lowest(dtype: DType) -> int | float:
+    """What every number of a dtype is at least."""
     return -math.inf if dtype.is_float else int(np.iinfo(dtype.numpy).min)
 
 
-def _highest(dtype: DType) -> int | float:
+def highest(dtype: DType) -> int | float:
+    """What every number of a dtype is at most."""
     return math.inf if dtype.is_float else int(np.iinfo(dtype.numpy).max)
 
 
@@ -205,10 +207,10 @@ class Max(Extreme):
     combiner = "maximum"
 
     def identity(self, dtype: DType) -> int | float:
-        return _lowest(dtype)
+        return lowest(dtype)
 
     def reference(self, *arrays: Any) -> np.ndarray:
-        return _extreme(np.max, self.axes, _lowest, arrays[0])
+        return _extreme(np.max, self.axes, lowest, arrays[0])
 
 
 def max(x: Any, axes: int | Sequence[int]) -> Any:
@@ -226,10 +228,10 @@ class Min(Extreme):
     combiner = "minimum"
 
     def identity(self, dtype: DType) -> int | float:
-        return _highest(dtype)
+        return highest(dtype)
 
     def reference(self, *arrays: Any) -> np.ndarray:
-        return _extreme(np.min, self.axes, _highest, arrays[0])
+        return _extreme(np.min, self.axes, highest, arrays[0])
 
 
 def min(x: Any, axes: int | Sequence[int]) -> Any:
@@ -242,10 +244,10 @@ def _extreme(reduce: Any, axes: tuple[int, ...], identity: Any, array: Any) -> n
     """np.max or np.min with a start, so that empty axes are allowed."""
 
     def formula(x: np.ndarray) -> Any:
-        start = (np.inf if identity is _highest else -np.inf) if x.dtype.kind == "f" else None
+        start = (np.inf if identity is highest else -np.inf) if x.dtype.kind == "f" else None
         if start is None:
             info = np.iinfo(x.dtype)
-            start = info.max if identity is _highest else info.min
+            start = info.max if identity is highest else info.min
         return reduce(x, axis=axes, initial=start)
 
     return in_single(formula, array)

@@ -12,9 +12,10 @@
 
 Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILITIES BE-4):
 
-1. *Stored or pulled.* Contractions, reductions, scatters, concatenations of many parts, outputs,
-   and what loops, branches and library calls take and give are stored. Any other value is
-   recomputed where it is read (pulled), unless that costs more than reading it back.
+1. *Stored or pulled.* Contractions, reductions, running sums and their like, scatters,
+   concatenations of many parts, outputs, and what loops, branches and library calls take and give
+   are stored. Any other value is recomputed where it is read (pulled), unless that costs more than
+   reading it back.
 2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
    Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
 3. *Order.* A group must not need, from outside, anything that depends on the group.
@@ -33,6 +34,7 @@ from lamina.graph.ir.types import Shape
 from lamina.graph.ops import (
     Concatenate,
     Contract,
+    Cumulative,
     Expand,
     Fusion,
     Item,
@@ -48,7 +50,7 @@ CONTRACT_LIMIT = 4  # likewise where the reader is a contraction, which packs it
 GROUP_LIMIT = 160  # operations on the way to an element; longer chains gain nothing more
 PARTS_LIMIT = 8  # parts of a concatenation that a reader may choose from for each element
 
-ALONE = ("scatter", "join", "step")  # groups of these kinds have one member
+ALONE = ("scatter", "join", "cumulate", "step")  # groups of these kinds have one member
 
 
 @dataclass
@@ -56,7 +58,8 @@ class Group:
     """A kernel in the making.
 
     Attributes:
-        kind: "map", "rows", "reduce", "contract", "scatter", "join"; or "step", which stays a node.
+        kind: "map", "rows", "reduce", "contract", "scatter", "join", "cumulate";
+            or "step", which stays a node.
         space: the shape that its loops run over.
         kept: for rows, the leading part of the space; for reduce and contract, the result's shape.
         axes: the reduced axes (negative), for rows and reduce.
@@ -499,6 +502,8 @@ def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
         return "contract", shape, shape, ()
     if isinstance(v.op, Scatter):
         return "scatter", shape, shape, ()
+    if isinstance(v.op, Cumulative):
+        return "cumulate", shape, shape, ()
     if _has_many_parts(v):
         return "join", shape, shape, ()
     if isinstance(v.op, Reduction):

@@ -45,7 +45,7 @@ def _count(x: Tensor, axes: Sequence[int]) -> int:
     return math.prod(x.shape[a] for a in axes)
 
 
-def _accumulated(x: Any, dtype: Any) -> Tensor:
+def accumulated(x: Any, dtype: Any) -> Tensor:
     """`x` in the dtype that sums have: integers widen to 64 bits."""
     x = asarray(x)
     if dtype is not None:
@@ -57,12 +57,12 @@ def _accumulated(x: Any, dtype: Any) -> Tensor:
 
 def sum(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over the given axes, or all. Integers sum in 64 bits."""
-    return _reduce(Sum, "sum", _accumulated(x, dtype), axis, keepdims)
+    return _reduce(Sum, "sum", accumulated(x, dtype), axis, keepdims)
 
 
 def prod(x: Any, /, *, axis: Axis = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The product over the given axes, or all. Integers multiply in 64 bits."""
-    return _reduce(Product, "prod", _accumulated(x, dtype), axis, keepdims)
+    return _reduce(Product, "prod", accumulated(x, dtype), axis, keepdims)
 
 
 def max(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
