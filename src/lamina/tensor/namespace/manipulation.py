@@ -13,10 +13,8 @@ from typing import Any
 from lamina.base import dtypes
 from lamina.base.errors import AxisError, ShapeError, UsageError
 from lamina.graph.ir import emit
-from lamina.graph.ops import Concatenate, Flip, Gather, Pad, Permute, Reshape, Slice
+from lamina.graph.ops import Concatenate, Flip, Gather, Permute, Reshape, Slice
 from lamina.tensor.conversion import asarray, cast, sizes_of
-from lamina.tensor.namespace.creation import ones
-from lamina.tensor.namespace.elementwise import where
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
 from lamina.tensor.tensor import Tensor
 
@@ -290,36 +288,3 @@ def _repeated_each(x: Tensor, counts: tuple[int, ...], place: int) -> Tensor:
     positions = asarray([i for i, n in enumerate(counts) for _ in range(n)], dtype=dtypes.int64)
     moved = moveaxis(x, place, 0)
     return moveaxis(emit(Gather(x.ndim - 1, 1), moved, positions), 0, place)
-
-
-def pad(x: Any, widths: int | Sequence[Any], *, value: bool | int | float = 0) -> Tensor:
-    """`x` with `widths[i] = (before, after)` more elements of `value` along each axis.
-
-    Args:
-        x: the tensor.
-        widths: one number for all sides, one pair for all axes, or a pair for each axis.
-        value: the new elements.
-
-    Source: NumPy.
-    """
-    x = asarray(x)
-    low, high = _pad_widths(widths, x.ndim)
-    if not any(low) and not any(high):
-        return x
-    op = Pad(low, high, (0,) * x.ndim)
-    if value == 0:
-        return emit(op, x)
-    inside = emit(op, ones(x.shape, dtype=dtypes.bool_))
-    return where(inside, emit(op, x), value)
-
-
-def _pad_widths(widths: Any, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    if isinstance(widths, int):
-        pairs = [(widths, widths)] * rank
-    elif len(widths) == 2 and all(isinstance(w, int) for w in widths):
-        pairs = [tuple(widths)] * rank
-    else:
-        pairs = [tuple(w) for w in widths]
-    if len(pairs) != rank or any(min(p) < 0 for p in pairs):
-        raise ShapeError("pad: widths do not fit", [f"axes: {rank}", f"widths: {widths}"])
-    return tuple(p[0] for p in pairs), tuple(p[1] for p in pairs)
