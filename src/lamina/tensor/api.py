@@ -294,15 +294,16 @@ from lamina.tensor.namespace.searching import (
     flatnonzero,
     nonzero,
 )
+from lamina.tensor.namespace.signal import (
+    convolve,
+    correlate,
+    interp,
+)
 from lamina.tensor.namespace.sorting import (
     argsort,
     searchsorted,
     sort,
     top_k,
-from lamina.tensor.namespace.signal import (
-    convolve,
-    correlate,
-    interp,
 )
 from lamina.tensor.namespace.statistics import (
     average,

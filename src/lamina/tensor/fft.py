@@ -21,7 +21,8 @@ from lamina.graph.ops.complex import conj
 from lamina.graph.ops.fft import MIRROR, NORMS, fourier, half_fourier, real_fourier
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.linalg.operands import inexact
-from lamina.tensor.namespace.manipulation import normal_axis, pad, roll, take_range
+from lamina.tensor.namespace.manipulation import normal_axis, roll, take_range
+from lamina.tensor.namespace.padding import pad
 from lamina.tensor.tensor import Tensor
 
 __all__ = [

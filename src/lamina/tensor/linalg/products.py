@@ -22,10 +22,10 @@ from lamina.tensor.namespace.linear_algebra import outer as any_outer
 from lamina.tensor.namespace.manipulation import (
     concat,
     normal_axis,
-    pad,
     reshape,
     take_range,
 )
+from lamina.tensor.namespace.padding import pad
 from lamina.tensor.namespace.reductions import sum
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, meet
 from lamina.tensor.tensor import Tensor
