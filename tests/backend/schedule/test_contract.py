@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +22,7 @@ from lamina.backend.schedule.policies.contract_tiled import Tiled
 from lamina.backend.schedule.policies.contract_tiles import fit_tiles
 from lamina.backend.schedule.policies.contract_wide import Wide
 from lamina.backend.schedule.schedule import Schedule
-from lamina.backend.targets import Target, select
+from lamina.backend.targets import Caches, Target, select
 from lamina.base import dtypes
 from lamina.graph import ops
 from lamina.graph.ir import Graph, TensorType, trace
@@ -426,6 +427,31 @@ def test_tiles_follow_the_caches():
     assert sizes[0].kc < sizes[1].kc < sizes[2].kc
     last = target.with_caches(l3_bytes=64 << 20)
     assert fit_tiles(4096, 4096, 4096, "f32", last).nc > sizes[1].nc
+
+
+def square(n: int) -> Graph:
+    matrix = TensorType(dtypes.dtype("f32"), (n, n))
+    return trace(lambda x, y: ops.contract(x, y, "ik,kj->ij"), matrix, matrix)
+
+
+@pytest.mark.parametrize("n", [512, 1024, 1536, 2048])
+def test_each_task_stages_columns_that_stay_in_its_second_cache(n):
+    """Square products whose rows can be read in place: columns copied once, by who reads them."""
+    machine = select("avx2").with_cores(2)
+    machine = replace(machine, caches=Caches(48 << 10, 2 << 20, 8 << 20, l1d_ways=12))
+    graph = square(n)
+    made = Tiled(Work(graph, Axes(contraction_of(graph)), machine))
+    assert made.stage_columns and not made.shared
+    assert made.tiles.kc * made.grid.task_n * 4 <= machine.caches.l2_bytes
+    assert len(made.schedule().tasks) == 1
+
+
+def test_rows_at_one_stride_are_copied_where_they_crowd_a_set_of_the_first_cache():
+    graph = square(1024)
+    few = replace(select("avx2"), caches=Caches(32 << 10, 1 << 20, 8 << 20, l1d_ways=8))
+    many = replace(few, caches=replace(few.caches, l1d_ways=16))
+    made = [Tiled(Work(graph, Axes(contraction_of(graph)), t)) for t in (few, many)]
+    assert [form.stage_rows for form in made] == [True, False]
 
 
 def test_tiles_leave_little_over():

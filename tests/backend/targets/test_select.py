@@ -95,4 +95,7 @@ def test_caches_as_the_system_reports_them(tmp_path: Path) -> None:
             (folder / name).write_text(text + "\n")
     guess = Caches(1, 2, 3, 4)
     assert read_caches(guess, tmp_path) == Caches(48 << 10, 2 << 20, 3, 128)
+    for number, ways in enumerate(("12", "8", "16", "?")):
+        (tmp_path / f"index{number}" / "ways_of_associativity").write_text(ways + "\n")
+    assert read_caches(guess, tmp_path) == Caches(48 << 10, 2 << 20, 3, 128, l1d_ways=12)
     assert read_caches(guess, tmp_path / "missing") == guess

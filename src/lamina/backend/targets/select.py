@@ -111,7 +111,17 @@ def read_caches(otherwise: Caches, folder: Path = _SYSFS) -> Caches:
             continue
         found["l1d_bytes" if level == "1" else f"l{level}_bytes"] = size_bytes
         found["line_bytes"] = line_bytes or otherwise.line_bytes
+        if level == "1":
+            found["l1d_ways"] = _ways(index) or otherwise.l1d_ways
     return replace(otherwise, **found)
+
+
+def _ways(index: Path) -> int:
+    """The associativity of a cache; 0 where it is not told."""
+    try:
+        return int((index / "ways_of_associativity").read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _bytes(text: str) -> int:

@@ -10,12 +10,17 @@ from lamina.base.dtypes import dtype as find_dtype
 
 @dataclass(frozen=True)
 class Caches:
-    """Data cache sizes as one core sees them, in bytes; 0 where there is no such level."""
+    """Data cache sizes as one core sees them, in bytes; 0 where there is no such level.
+
+    Attributes:
+        l1d_ways: how many lines at addresses that fall on the same place the first cache holds.
+    """
 
     l1d_bytes: int
     l2_bytes: int
     l3_bytes: int
     line_bytes: int = 64
+    l1d_ways: int = 8
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ class Target:
             for part in (
                 self.name, self.llvm_triple, self.llvm_cpu, self.llvm_features,
                 self.vector_bytes, self.vector_registers, self.fma_units, self.fma_latency,
-                caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes, caches.line_bytes, self.cores,
+                caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes, caches.line_bytes,
+                caches.l1d_ways, self.cores,
             )
         )  # fmt: skip
 

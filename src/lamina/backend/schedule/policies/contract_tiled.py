@@ -32,13 +32,17 @@ from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
     MOST_ROWS,
+    PASSING,
     RUN_CYCLES,
+    SHARED_CYCLES,
     TRANSPOSE_CYCLES,
     WAYS,
     Grid,
+    Staging,
     Tiles,
     fit_grid,
     fit_tiles,
+    own_columns,
     tasks_wanted,
 )
 from lamina.backend.schedule.schedule import Schedule, Task
@@ -130,9 +134,11 @@ class Tiled:
         self.vectors = self.tiles.nr // work.lanes
         self.stage_columns = plan.stage_columns if plan else self._stages_columns()
         self.stage_columns |= self._must_stage_columns
-        self.grid = plan.grid if plan else self._fit_grid()
-        large = self.batch == 1 and self.k * self.n * self.element_bytes > self._near_bytes
-        self.shared = self.stage_columns and (self.grid.rows > 1 or large) and not plan
+        self.shared = False
+        if plan:
+            self.grid = plan.grid
+        else:
+            self._fit_grid()
         self.mc = min(self.tiles.mc, self.grid.task_m)
         self.kc = self.tiles.kc
         self.chunks = 1 if plan else self._fit_chunks()
@@ -167,6 +173,10 @@ class Tiled:
         if not self.stage_columns:
             tiles = grid.rows * math.ceil(grid.task_m / self.tiles.mr)
             columns *= 0 if self.reads.column_n.plain else tiles
+        elif self.shared:
+            columns += self.batch * self.k * self.n * SHARED_CYCLES
+        else:
+            columns *= grid.rows
         staged = rows * grid.columns * self.stage_rows + columns
         return self.cycles * padded + staged + written
 
@@ -176,12 +186,6 @@ class Tiled:
         axes, reads = self.work.axes, self.reads
         run = axes.extent(axes.n[reads.column_cut :])
         return stage_cost(reads.column_n, reads.column_k, run)
-
-    @property
-    def _near_bytes(self) -> int:
-        """Size of the second cache, or of what stands for it."""
-        caches = self.work.target.caches
-        return caches.l2_bytes or 4 * caches.l1d_bytes
 
     @property
     def _row_run(self) -> int:
@@ -195,14 +199,30 @@ class Tiled:
         most_rows = WAYS if crowded else MOST_ROWS
         return fit_tiles(self.m, self.n, self.k, _sized(work.dtype), work.target, most_rows)
 
-    def _fit_grid(self) -> Grid:
-        plain = self.reads.row_k.plain
-        stage = (
-            self.batch * self.m * self.k * COPY_CYCLES * (self._rows_crowded or not plain),
-            self.batch * self.k * self.n * self._column_cost * self.stage_columns,
-        )
-        cores = self.work.target.cores
-        return fit_grid(self.work.axes.sizes, self.tiles, self.cycles, stage, cores)
+    def _fit_grid(self) -> None:
+        """Chooses the tasks, and whether they share the columns that are staged."""
+        must = self._rows_crowded or not self.reads.row_k.plain
+        rows = self.batch * self.m * self.k * COPY_CYCLES * must
+        elements = self.batch * self.k * self.n * self.stage_columns
+        cores, sizes = self.work.target.cores, self.work.axes.sizes
+
+        def fit(tiles: Tiles, each: float, shared: bool) -> tuple[float, Grid]:
+            return fit_grid(
+                sizes, tiles, self.cycles, Staging(rows, elements * each, shared), cores
+            )
+
+        tiles = self.tiles
+        if self.stage_columns:
+            tiles = own_columns(tiles, _sized(self.work.dtype), self.work.target)
+        cost, self.grid = fit(tiles, self._column_cost, False)
+        if not self.stage_columns:
+            return
+        shared_cost, grid = fit(self.tiles, self._column_cost + SHARED_CYCLES, True)
+        self.shared = shared_cost < cost
+        if self.shared:
+            self.grid = grid
+        else:
+            self.tiles = tiles
 
     def _fit_chunks(self) -> int:
         """Parts of a long sum, where the results alone do not keep all cores busy."""
@@ -244,9 +264,14 @@ class Tiled:
 
     @property
     def _rows_crowded(self) -> bool:
+        """Whether rows read in place push each other out of the first cache."""
         reads = self.reads
-        step = reads.row_k.step if self._rows_along_m else reads.row_m.step
-        return not self._row_run and self._crowded(step)
+        if self._row_run:
+            return False
+        if self._rows_along_m:
+            return self._crowded(reads.row_k.step)
+        apart = self.tiles.mr + PASSING <= self.work.target.caches.l1d_ways
+        return not apart and self._crowded(reads.row_m.step)
 
     def _stages_rows(self) -> bool:
         return self._rows_crowded and self._pays(self.grid.task_n)

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lamina.backend.targets import Target
 
 MOST_ROWS = 30  # of a register tile
 WAYS = 8  # rows read at one stride that a first-level cache surely keeps apart
+PASSING = 4  # lines of columns that pass through each set of the first cache while rows are read
 SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cache
 BLOCK_SHARE = 2  # the block of A likewise
+SLAB_SHARE = 2  # the columns of one task likewise, where each task stages its own
 LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
 TASK_CYCLES = 20_000  # work that is worth a thread of its own
 TASKS_PER_CORE = 8
@@ -34,6 +36,7 @@ STEP_CYCLES = 0.5  # of a register tile for one step of the sum, besides multipl
 KEEP_CYCLES = 1.5  # a vector of sums stored or loaded
 CLOSE_CYCLES = 0.03  # an element read again by another task
 STREAM_CYCLES = 0.1  # an element read in order from the last cache or from memory
+SHARED_CYCLES = 1.0  # an element of panels that one task writes and others read
 FAR_CYCLES = 0.2  # an element that is copied to the second cache rather than the first
 
 
@@ -106,20 +109,49 @@ def _cycles(m: int, n: int, mr: int, vectors: int, lanes: int, target: Target) -
     return tiles * (busy + 0.1 * loads + conflicts * 0.1 + 0.5)
 
 
+def own_columns(tiles: Tiles, dtype: str, target: Target) -> Tiles:
+    """The tiles where each task stages its own columns, and the rows pass by them once.
+
+    The columns of a task stay in the second cache, so a task has as many of them as fit there. Rows
+    are not copied to blocks unless they must be; what they need of the cache is little.
+    """
+    row_bytes = tiles.kc * target.vector_bytes // target.lanes(dtype)
+    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    nc = max(l2 // SLAB_SHARE // row_bytes // tiles.nr, 1) * tiles.nr
+    mc = max(l2 // SLAB_SHARE // 2 // row_bytes // tiles.mr, 1) * tiles.mr
+    return replace(tiles, mc=min(mc, tiles.mc), nc=nc)
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Cycles to copy the operands to blocks.
+
+    Attributes:
+        rows, columns: of the whole operand, once; 0 where it is read in place.
+        shared: whether columns are copied once for all tasks, not by each for itself.
+    """
+
+    rows: float
+    columns: float
+    shared: bool
+
+    def cycles(self, grid: Grid) -> float:
+        """What all tasks of a grid take."""
+        return self.rows * grid.columns + self.columns * (1 if self.shared else grid.rows)
+
+
 def fit_grid(
-    sizes: tuple[int, int, int, int],
-    tiles: Tiles,
-    cycles: float,
-    stage: tuple[float, float],
-    cores: int,
-) -> Grid:
-    """Cuts rows and columns into tasks: even loads against reading and staging rows again.
+    sizes: tuple[int, int, int, int], tiles: Tiles, cycles: float, staging: Staging, cores: int
+) -> tuple[float, Grid]:
+    """Cuts rows and columns into tasks: even loads against reading and staging again.
 
     Args:
         sizes: batch, M, N, K.
         cycles: of the whole product on one core.
-        stage: cycles to stage the whole row operand, and the whole column operand, which is done
-            once for all.
+        staging: what copying costs.
+
+    Returns:
+        the cycles that pass, and the grid.
     """
     batch, m, n, k = sizes
     wanted = tasks_wanted(cycles, cores)
@@ -127,12 +159,12 @@ def fit_grid(
     for grid in _grids(m, n, tiles, max(math.ceil(wanted / batch), 1)):
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (m * n)
         read = CLOSE_CYCLES * k * (grid.rows * n + grid.columns * m)
-        work = cycles * padded + stage[0] * grid.columns + stage[1] + read * batch
+        work = cycles * padded + staging.cycles(grid) + read * batch
         cost = elapsed(work, batch * grid.rows * grid.columns, cores)
         if best is None or cost < best[0]:
             best = cost, grid
     assert best is not None
-    return best[1]
+    return best
 
 
 def tasks_wanted(cycles: float, cores: int) -> int:
