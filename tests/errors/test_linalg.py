@@ -59,9 +59,7 @@ def test_a_triangle_with_a_zero_on_its_diagonal(size: int) -> None:
     a = np.eye(size)
     a[1, 1] = 0
     for many in (a, np.stack([np.eye(size), a])):
-        with pytest.raises(
-            lm.LinAlgError, match=r"triangular_solve: .* has a zero on its diagonal"
-        ):
+        with pytest.raises(lm.LinAlgError, match=r"_solve: .* has a zero on its diagonal"):
             lm.linalg.solve_triangular(many, np.ones((size, 1))).numpy()
         unit = lm.linalg.solve_triangular(many, np.ones((size, 1)), unit_diagonal=True)
         np.testing.assert_array_equal(unit, np.ones((*many.shape[:-1], 1)))
