@@ -31,6 +31,7 @@ from lamina.explain import explain as explain
 from lamina.tensor import fft as fft
 from lamina.tensor import linalg as linalg
 from lamina.tensor import random as random
+from lamina.tensor import special as special
 from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
 
 bool = bool_  # noqa: F405
