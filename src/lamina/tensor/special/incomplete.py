@@ -63,7 +63,7 @@ def gammainc(a: Any, x: Any, /) -> Tensor:
 
     Source: DLMF 8.2.4.
     """
-    lower, part = _gamma_parts(a, x)
+    lower, part = gamma_parts(a, x)
     return _at_the_edges(a, x, where(lower, part, 1.0 - part), 0.0, 1.0)
 
 
@@ -83,7 +83,7 @@ def gammaincc(a: Any, x: Any, /) -> Tensor:
 
     Source: DLMF 8.2.4.
     """
-    lower, part = _gamma_parts(a, x)
+    lower, part = gamma_parts(a, x)
     return _at_the_edges(a, x, where(lower, 1.0 - part, part), 1.0, 0.0)
 
 
@@ -95,12 +95,11 @@ def _at_the_edges(a: Tensor, x: Tensor, inside: Tensor, at_zero: float, at_end: 
     return where(outside, math.nan, result)
 
 
-def _gamma_parts(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+def gamma_parts(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Whether x is below a, and then P(a, x), else Q(a, x)."""
     usable = (a > 0.0) & (x > 0.0) & (a < math.inf) & (x < math.inf)
     a, x = where(usable, a, 1.0), where(usable, x, 1.0)
     lower = x < a
-    front = sqrt(a / (2.0 * math.pi)) * exp(a * _log_less(x / a, (x - a) / a) - _stirling_rest(a))
     raised = lower & (a < 1.0)
     order = where(raised, a + 1.0, a)
     length = _gamma_length(stop_gradient(order), stop_gradient(x))
@@ -108,10 +107,16 @@ def _gamma_parts(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     inside = _falling(
         lambda v, a, x, side: a * side * v - x * expm1(side * v), length, order, x, side
     )
-    part = front * where(raised, (1.0 + x * inside) / a, inside)
+    part = gamma_front(a, x) * where(raised, (1.0 + x * inside) / a, inside)
     by_series = (x < 1.0) & ~lower
     near_zero = _upper_series(where(by_series, a, 0.5), where(by_series, x, 0.5))
     return lower, where(by_series, near_zero, part)
+
+
+def gamma_front(a: Tensor, x: Tensor) -> Tensor:
+    """x^a exp(-x) / gamma(a) for positive a and x: x times the density of gamma(a)."""
+    level = a * _log_less(x / a, (x - a) / a) - _stirling_rest(a)
+    return sqrt(a / (2.0 * math.pi)) * exp(level)
 
 
 def _gamma_length(a: Tensor, x: Tensor) -> Tensor:
@@ -200,17 +205,23 @@ def beta_parts(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tens
     a, b = where(lower, a, b), where(lower, b, a)
     x, y = where(lower, x, y), where(lower, y, x)
     whole = a + b
-    excess = x * whole - a  # x - a/(a + b), times a + b
-    level = a * _log_less(x * whole / a, excess / a) + b * _log_less(y * whole / b, -excess / b)
-    level = level + _stirling_rest(whole) - _stirling_rest(a) - _stirling_rest(b)
-    front = sqrt(a * b / (2.0 * math.pi * whole)) * exp(level)
     raised = a < 1.0
     order = where(raised, a + 1.0, a)
     length = _beta_length(*map(stop_gradient, (order, b, x, y)))
     inside = _falling(
         lambda v, a, b, x: -a * v - (a + b) * log1p(x * expm1(-v)), length, order, b, x
     )
-    return lower, front * where(raised, (1.0 + whole * x * inside) / a, inside)
+    factor = where(raised, (1.0 + whole * x * inside) / a, inside)
+    return lower, beta_front(a, b, x, y) * factor
+
+
+def beta_front(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """x^a y^b / beta(a, b) for positive parameters and y = 1 - x."""
+    whole = a + b
+    excess = x * whole - a  # x - a/(a + b), times a + b
+    level = a * _log_less(x * whole / a, excess / a) + b * _log_less(y * whole / b, -excess / b)
+    level = level + _stirling_rest(whole) - _stirling_rest(a) - _stirling_rest(b)
+    return sqrt(a * b / (2.0 * math.pi * whole)) * exp(level)
 
 
 def _beta_length(a: Tensor, b: Tensor, x: Tensor, y: Tensor) -> Tensor:
