@@ -65,7 +65,7 @@ LEVELS = np.concatenate(
 
 def test_counts_are_exact_quantiles():
     """Far into both tails too; at a step of the distribution function rounding may decide."""
-    means = np.array([10.0, 10.5, 14, 25, 100, 1234.5, 1e5, 1e7])
+    means = np.array([10.0, 10.5, 14, 25, 100, 1234.5, 1e5])
     u, mean = (a.ravel() for a in np.meshgrid(LEVELS, means))
     got = counts._large_poisson(lm.asarray(u), lm.asarray(mean)).numpy()
     assert_quantiles(got, u, stats.poisson(mean))

@@ -49,3 +49,7 @@ from lamina.tensor.random.keys import split as split
 from lamina.tensor.random.normals import lognormal as lognormal
 from lamina.tensor.random.normals import normal as normal
 from lamina.tensor.random.normals import truncated_normal as truncated_normal
+from lamina.tensor.random.vectors import ball as ball
+from lamina.tensor.random.vectors import multivariate_normal as multivariate_normal
+from lamina.tensor.random.vectors import orthogonal as orthogonal
+from lamina.tensor.random.vectors import sphere as sphere
