@@ -33,6 +33,8 @@ def arity_of(op: str) -> int | None:
 
 def takes(op: str, dtype: str) -> bool:
     """Whether the operation has a meaning for operands of this dtype."""
+    if dtype.startswith("f8"):
+        return op in ("cast", "bitcast", "select")
     kind = "bool" if dtype == "bool" else "int" if dtype[0] in "iu" else "float"
     return kind in _KINDS[op]
 

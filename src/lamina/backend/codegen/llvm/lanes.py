@@ -22,12 +22,21 @@ from . import expansions
 
 FLOATS = ("f16", "bf16", "f32", "f64")
 HALVES = ("f16", "bf16")
+STORED = ("f8e4m3fn", "f8e5m2")
 SIGNED = ("i8", "i16", "i32", "i64")
 UNSIGNED = ("u8", "u16", "u32", "u64")
 INTEGERS = SIGNED + UNSIGNED
 
-_LLVM_TYPE = {"bool": "i1", "f16": "i16", "bf16": "i16", "f32": "float", "f64": "double"}
-"""Halves are carried as their bits: LLVM would call libraries to move `half` and `bfloat` about."""
+_LLVM_TYPE = {"bool": "i1", "f32": "float", "f64": "double"}
+_LLVM_TYPE |= dict.fromkeys(HALVES, "i16") | dict.fromkeys(STORED, "i8")
+"""Halves are carried as their bits: LLVM would call libraries to move `half` and `bfloat` about.
+So are the floats of 8 bits, which are only cast."""
+_NUMPY = {
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
+    "f8e4m3fn": ml_dtypes.float8_e4m3fn,
+    "f8e5m2": ml_dtypes.float8_e5m2,
+}
 _OP_METHOD = {"and": "and_", "or": "or_", "not": "not_"}
 _BITWISE = ("select", "cast", "bitcast", "sign_bit")
 
@@ -78,6 +87,8 @@ def llvm_type(dtype: str, width: int = 1) -> str:
 @functools.cache
 def bits_of(dtype: str) -> int:
     """Bits of one element in registers: 1 for bool, 16 for bf16."""
+    if dtype in STORED:
+        return 8
     return 1 if dtype == "bool" else int(dtype.lstrip("buif"))
 
 
@@ -91,9 +102,8 @@ def literal(value: Any, dtype: str) -> str:
         bits = bits_of(dtype)
         value = int(value) & (1 << bits) - 1
         return str(value - (1 << bits) if value >> bits - 1 else value)
-    if dtype in HALVES:
-        half = np.float16 if dtype == "f16" else ml_dtypes.bfloat16
-        return str(int(np.asarray(value, half).view(np.int16)))
+    if dtype in _NUMPY:
+        return str(int(np.asarray(value, _NUMPY[dtype]).view(f"i{bits_of(dtype) // 8}")))
     with np.errstate(over="ignore"):
         exact = float(np.float32(value)) if dtype == "f32" else float(value)
     return "0x" + struct.pack(">d", exact).hex().upper()

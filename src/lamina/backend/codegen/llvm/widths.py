@@ -21,6 +21,8 @@ from lamina.backend.nest.nodes import (
     Store,
 )
 
+from .lanes import HALVES, bits_of
+
 _CHEAP = {
     "add", "subtract", "multiply", "multiply_add", "negative", "abs", "maximum", "minimum",
     "equal", "not_equal", "less", "less_equal", "and", "or", "xor", "not", "and_", "or_", "not_",
@@ -44,7 +46,7 @@ def bits(dtype: str) -> int:
     """Bits of an element as vector code computes with it: halves compute in 32."""
     if dtype == "bool":
         return 8
-    return max(int(dtype.lstrip("buif")), 32 if dtype in ("f16", "bf16") else 8)
+    return max(bits_of(dtype), 32 if dtype in HALVES else 8)
 
 
 @dataclass
