@@ -62,17 +62,11 @@ def back_end() -> str:
 
 def compile(graph: Graph, generic: bool = False) -> Program:
     """The program of `graph` by the back end in force; `generic` shares kernels between shapes."""
-    if _Choice.name == "reference" or _only_reference(graph):
+    if _Choice.name == "reference":
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
     return compile_graph(graph, generic=generic)
-
-
-def _only_reference(graph: Graph) -> bool:
-    """Whether the graph has values that no kernel is written for yet."""
-    kinds = {v.type.dtype.kind for v in graph.values if isinstance(v.type, TensorType)}
-    return bool(kinds & {"complex", "storage"})
 
 
 def buffer(array: np.ndarray) -> Any:

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import control_cases as control
 import numpy as np
 
-from lamina.base.dtypes import bool_, dtype, float32, float64, int32, int64
+from lamina.base.dtypes import bool_, complex128, dtype, float32, float64, int32, int64
+from lamina.base.errors import LaminaError
 from lamina.graph import ops
-from lamina.graph.ir import Graph, TensorType, placeholder, trace
+from lamina.graph.ir import Graph, TensorType, emit, placeholder, trace
 from lamina.graph.ops.linalg import matrices
 
 
@@ -106,6 +107,7 @@ ARITHMETIC = [
     *elementwise("round", ops.round),
     *elementwise("trunc", ops.trunc),
     *elementwise("power", ops.power, 2, (POSITIVE, (-2, 2))),
+    *elementwise("hypot", ops.hypot, 2),
     *elementwise("sqrt", ops.sqrt, 1, POSITIVE),
     *elementwise("rsqrt", ops.rsqrt, 1, POSITIVE),
 ]
@@ -137,6 +139,10 @@ COMPLEX = [
     *elementwise("imag", ops.imag, dtype="c128"),
     *elementwise("conjugate", ops.conj, dtype="c128"),
     *elementwise("make_complex", ops.make_complex, 2),
+    *elementwise("interleave", ops.interleave, 2),
+    Case("component", lambda x: ops.component(x, 0), (f64(3, 2),)),
+    Case("component", lambda x: ops.component(x, 1), (f64(2, 0, 2),)),
+    Case("component", lambda x: ops.component(x, 1), (f64(2),)),
 ]
 INTEGERS = [
     Case(op, f, (Operand((3, 4), kind, -9, 9), Operand((3, 4), kind, 1, 5)))
@@ -335,7 +341,14 @@ def _body() -> Graph:
     return Graph((x, y), (ops.exp(x) * y, ops.sum(x, -1)))
 
 
+def _call_alone() -> Graph:
+    """An exponential of complex numbers."""
+    x = placeholder(TensorType(complex128, (3, 4)))
+    return Graph((x,), (ops.exp(x),))
+
+
 FUSIONS = [
+    Case("on_pairs", lambda x: emit(ops.OnPairs(_call_alone()), x), (f64(3, 4, 2),)),
     Case("fusion", lambda x, y: ops.item(ops.fusion(_body(), x, y), 0), (f64(3, 2), f64(3, 2))),
 ]
 CUMULATIVE = [
@@ -473,7 +486,7 @@ FOURIER = [
     *(Case("half_fourier", lambda x, n=n: ops.half_fourier(x, n, -1), (Operand(s, "c128"),))
       for n, s in ((1, (1,)), (2, (3, 2)), (7, (2, 4)), (8, (5,)))),
 ]  # fmt: skip
-AFTER_TRANSFORMS = {"fusion"}
+AFTER_TRANSFORMS = {"fusion", "on_pairs"}
 """Ops that only the last passes make: neither differentiated nor batched."""
 
 CONTROL = [
@@ -493,4 +506,30 @@ CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
     *CONTRACTIONS, *INDEXING, *DYNAMIC, *CUMULATIVE, *SORTING, *CONTROL, *FUSIONS,
     *LINALG, *FOURIER,
+]  # fmt: skip
+
+
+def in_complex(case: Case) -> Case | None:
+    """The case on complex numbers; None where the op does not take them."""
+    operands = tuple(replace(o, dtype="c128") if o.dtype == "f64" else o for o in case.operands)
+    twin = replace(case, operands=operands)
+    try:
+        return twin if twin.graph and operands != case.operands else None
+    except LaminaError:
+        return None
+
+
+def _tamer(case: Case) -> Case:
+    """The case on smaller numbers, whose higher derivatives do not spoil differences."""
+    return replace(case, operands=tuple(replace(o, low=-0.5, high=0.5) for o in case.operands))
+
+
+CASES += [
+    twin
+    for c in (
+        *ARITHMETIC, *TRANSCENDENTAL, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS, *CONTRACTIONS,
+        *INDEXING, *DYNAMIC, *(_tamer(c) for c in CONTROL if c.op == "scan"),
+    )
+    if all(o.shape not in SHAPES or o.shape == (3, 5) for o in c.operands)
+    and (twin := in_complex(c))
 ]  # fmt: skip

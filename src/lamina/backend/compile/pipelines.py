@@ -17,6 +17,7 @@ from lamina.graph.passes import (
     merge_equal,
     merge_loops,
     simplify,
+    split_complex,
     split_reductions,
     trim_loops,
 )
@@ -68,11 +69,15 @@ class Pipeline:
 
 
 LEVELS = (
-    Pipeline("O0", (legalize, drop_dead, fuse)),
-    Pipeline("O1", (merge_loops, trim_loops, legalize, merge_equal, drop_dead, fuse)),
+    Pipeline("O0", (split_complex, legalize, drop_dead, fuse)),
+    Pipeline(
+        "O1",
+        (split_complex, merge_loops, trim_loops, legalize, merge_equal, drop_dead, fuse),
+    ),
     Pipeline(
         "O2",
         (
+            split_complex,
             merge_loops,
             trim_loops,
             simplify,
@@ -87,6 +92,7 @@ LEVELS = (
     Pipeline(
         "O3",
         (
+            split_complex,
             merge_loops,
             trim_loops,
             simplify,

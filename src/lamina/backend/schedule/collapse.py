@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import Constant, Expand, Reduction, splat_value
+from lamina.graph.ops import Component, Constant, Expand, Interleave, Reduction, splat_value
 
 Label = int
 
@@ -54,12 +54,16 @@ def _label(graph: Graph) -> tuple[dict[int, list[Label]], set[Label], _Classes]:
     for v in _looped(graph):
         for left, right in zip(first.setdefault(v.type.shape, labels[v.id]), labels[v.id]):
             classes.join(left, right)
+    for v in graph.nodes:
+        if isinstance(v.op, Component | Interleave):
+            pairs_of = v if isinstance(v.op, Interleave) else v.operands[0]
+            pinned.add(labels[pairs_of.id][-1])
     return labels, pinned, classes
 
 
 def _looped(graph: Graph) -> list[Value]:
     """The values that the loops of the group go through: those of one shape share their loops."""
-    found = list(graph.outputs)
+    found = [v.operands[0] if isinstance(v.op, Interleave) else v for v in graph.outputs]
     for v in graph.nodes:
         if isinstance(v.op, Reduction):
             found += (v, v.operands[0])
@@ -76,6 +80,10 @@ def _same_index(v: Value, labels: dict[int, list[Label]]) -> list[tuple[Label, L
         inner = labels[v.operands[0].id]
         kept = [inner[i] for i in _kept_axes(v.op.axes, len(inner))]
         return list(zip(kept, own, strict=True))
+    if isinstance(v.op, Component):
+        return list(zip(own, labels[v.operands[0].id][:-1], strict=True))
+    if isinstance(v.op, Interleave):
+        return [pair for o in v.operands for pair in zip(own[:-1], labels[o.id], strict=True)]
     if v.op.lane is not None:
         return [pair for o in v.operands for pair in zip(own, labels[o.id], strict=True)]
     return [] if splat_value(v) is not None else None

@@ -118,14 +118,31 @@ def faults(s: Builder) -> list[Stmt]:
     return found
 
 
+def space_of(v: Value) -> tuple[int, ...]:
+    """The shape of the loops that store `v`."""
+    in_pieces = v.op is not None and v.op.pieces is not None
+    return v.operands[0].type.shape if in_pieces else v.type.shape
+
+
+def _pieces(
+    s: Builder, number: int, v: Value, index: Index
+) -> list[tuple[str, Value, Index, tuple[int, ...]]]:
+    """What is stored for output `number` at an index of its loops: buffer, value, place, shape."""
+    if v.op is None or v.op.pieces is None:
+        return [(f"out{number}", v, index, v.type.shape)]
+    places = v.op.pieces(s, index)
+    return [(f"out{number}", o, p, v.type.shape) for o, p in zip(v.operands, places, strict=True)]
+
+
 def stores(s: Builder, pull: Pull, outs: Sequence[tuple[int, Value]], index: Index) -> list[Stmt]:
     """Compute every output at `index`, then store them: an output may overwrite an input."""
     lets: list[Stmt] = []
     writes: list[Stmt] = []
-    for number, v in outs:
+    stored = [piece for number, v in outs for piece in _pieces(s, number, v, index)]
+    for buffer, v, place, shape in stored:
         value = pull.element(v, index)
-        if len(outs) > 1:
+        if len(stored) > 1:
             let, value = s.let("r", value)
             lets.append(let)
-        writes.append(Store(f"out{number}", s.linearize(index, v.type.shape), value))
+        writes.append(Store(buffer, s.linearize(place, shape), value))
     return [*faults(s), *lets, *writes]

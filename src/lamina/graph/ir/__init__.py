@@ -9,7 +9,6 @@ from lamina.graph.ir.graph import trace as trace
 from lamina.graph.ir.op import REGISTRY as REGISTRY
 from lamina.graph.ir.op import Op as Op
 from lamina.graph.ir.op import same_dtype as same_dtype
-from lamina.graph.ir.parts import Parts as Parts
 from lamina.graph.ir.types import TensorType as TensorType
 from lamina.graph.ir.types import TupleType as TupleType
 from lamina.graph.ir.types import Type as Type

@@ -20,12 +20,14 @@ a value is a tuple with a tangent for each part, and so is its cotangent: `jvp` 
 tuple always, with one entry where there is one result.
 
 *How it loops*: `lane(s, *xs)` for one element from one element of each operand;
-`view(s, index, *operands)` for one element from operands read at computed indices;
+`view(s, index, *operands)` for one element from operands read at computed indices (and perhaps
+`pieces(s, index)`, where the elements of its operands at an index go when a kernel stores it);
 `Reduction` and `Contract` have axes; `compose(*operands)` writes the op with others;
 `call(*arrays)` computes it by a library (see `ops.opaque`); or it runs graphs of its own, its
 bodies, and varies and lifts as they do, by `push`, `pull` and `lift` (see `ops.bodies`).
-On complex numbers `split(*operands)` writes an op with others on their `Parts`; only `call` takes
-them as they are.
+Lanes are real: on complex numbers `split(*operands)` writes the op with others on their `Parts`
+(see `ops.pairs`), or `part_by_part = True` says that it does to each part what it does to real
+numbers; one with neither is a call.
 """
 
 from __future__ import annotations
@@ -68,12 +70,14 @@ class Op:
     vjp: ClassVar[Callable[..., Any] | None] = None
     lane: ClassVar[Callable[..., Any] | None] = None
     view: ClassVar[Callable[..., Any] | None] = None
+    pieces: ClassVar[Callable[..., Any] | None] = None
     compose: ClassVar[Callable[..., Any] | None] = None
     call: ClassVar[Callable[..., Any] | None] = None
     split: ClassVar[Callable[..., Any] | None] = None
     push: ClassVar[Callable[..., Any] | None] = None
     pull: ClassVar[Callable[..., Any] | None] = None
     lift: ClassVar[Callable[..., Any] | None] = None
+    part_by_part: ClassVar[bool] = False
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,14 @@ from lamina.graph.ops.comparison import equal, less, select
 from lamina.graph.ops.complex import conj, imag, make_complex, real
 from lamina.graph.ops.constant import lift
 from lamina.graph.ops.elementwise import INEXACT, NUMBERS, REALS, Elementwise
+from lamina.graph.ops.logic import and_
+from lamina.graph.ops.pairs import Parts
 
 
 class Add(Elementwise):
     """z = x + y.  Inputs: two of one dtype; integers wrap.  Source: IEEE 754-2019, 5.4.1."""
 
+    part_by_part = True
     arity = 2
     kinds = NUMBERS
     formula = staticmethod(np.add)
@@ -36,6 +40,7 @@ def add(x: Any, y: Any) -> Any:
 class Subtract(Elementwise):
     """z = x - y.  Inputs: two of one dtype; integers wrap.  Source: IEEE 754-2019, 5.4.1."""
 
+    part_by_part = True
     arity = 2
     kinds = NUMBERS
     formula = staticmethod(np.subtract)
@@ -65,6 +70,9 @@ class Multiply(Elementwise):
     def lane(self, s: Any, x: Any, y: Any) -> Any:
         return s.multiply(x, y)
 
+    def split(self, x: Parts, y: Parts) -> Parts:
+        return Parts(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
+
 
 def multiply(x: Any, y: Any) -> Any:
     """x y."""
@@ -84,6 +92,22 @@ class Divide(Elementwise):
 
     def lane(self, s: Any, x: Any, y: Any) -> Any:
         return s.divide(x, y)
+
+    def split(self, x: Parts, y: Parts) -> Parts:
+        """The greater part of y divides: no square that could overflow.
+
+        Source: Smith 1962, "Algorithm 116: complex division".
+        """
+        size_re, size_im = abs(y.re), abs(y.im)
+        turned = less(size_re, size_im)
+        ratio = select(turned, y.re, y.im) / select(turned, y.im, y.re)
+        scale = 1.0 / (select(turned, y.im, y.re) + select(turned, y.re, y.im) * ratio)
+        first, second = select(turned, x.im, x.re), select(turned, x.re, x.im)  # of x likewise
+        re = (first + second * ratio) * scale
+        im = select(turned, first * ratio - second, second - first * ratio) * scale
+        zero = lift(0.0, size_re)
+        nothing = and_(equal(size_re, zero), equal(size_im, zero))
+        return Parts(select(nothing, x.re / size_re, re), select(nothing, x.im / size_re, im))
 
 
 def divide(x: Any, y: Any) -> Any:
@@ -192,6 +216,7 @@ def minimum(x: Any, y: Any) -> Any:
 class Negative(Elementwise):
     """y = -x.  Inputs: a number; integers wrap.  Source: IEEE 754-2019, 5.5.1."""
 
+    part_by_part = True
     kinds = NUMBERS
     formula = staticmethod(np.negative)
 
@@ -226,10 +251,49 @@ class Abs(Elementwise):
     def lane(self, s: Any, x: Any) -> Any:
         return s.abs(x)
 
+    def split(self, x: Parts) -> Any:
+        return hypot(x.re, x.im)
+
 
 def abs(x: Any) -> Any:
     """|x|."""
     return emit(Abs(), x)
+
+
+class Hypot(Elementwise):
+    """z = (x^2 + y^2)^(1/2), without overflow.  Inputs: two floating of one dtype.
+
+    Source: IEEE 754-2019, 9.2 (hypot): infinite where one operand is, even beside a NaN.
+    The derivative at the origin is 0.
+    """
+
+    arity = 2
+    cost = 12
+    formula = staticmethod(np.hypot)
+
+    def partials(self, x: Any, y: Any, *, out: Any) -> tuple:
+        zero, one = lift(0.0, out), lift(1.0, out)
+        divisor = select(equal(out, zero), one, out)
+        return x / divisor, y / divisor
+
+    def lane(self, s: Any, x: Any, y: Any) -> Any:
+        given = x.dtype
+        if given in ("f16", "bf16"):  # rounded once, at the end
+            x, y = s.cast(x, "f32"), s.cast(y, "f32")
+        number = lambda value: s.constant(value, x.dtype)
+        x, y = s.abs(x), s.abs(y)
+        large, small = s.maximum(x, y), s.minimum(x, y)
+        ratio = s.select(s.equal(large, small), number(1.0), s.divide(small, large))
+        found = s.multiply(large, s.sqrt(s.add(number(1.0), s.multiply(ratio, ratio))))
+        found = s.select(s.equal(large, number(0.0)), large, found)
+        infinite = s.or_(s.equal(x, number(math.inf)), s.equal(y, number(math.inf)))
+        found = s.select(infinite, number(math.inf), found)
+        return found if x.dtype == given else s.cast(found, given)
+
+
+def hypot(x: Any, y: Any) -> Any:
+    """The length of the vector (x, y)."""
+    return emit(Hypot(), x, y)
 
 
 class Step(Elementwise, abstract=True):

@@ -11,6 +11,8 @@ from lamina.base.errors import DTypeError
 from lamina.graph.ir import TensorType, emit, same_dtype
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import ANY, Elementwise, same_shape
+from lamina.graph.ops.logic import and_, or_
+from lamina.graph.ops.pairs import Parts
 
 
 class Comparison(Elementwise, abstract=True):
@@ -36,6 +38,9 @@ class Equal(Comparison):
     def lane(self, s: Any, x: Any, y: Any) -> Any:
         return s.equal(x, y)
 
+    def split(self, x: Parts, y: Parts) -> Any:
+        return and_(equal(x.re, y.re), equal(x.im, y.im))
+
 
 def equal(x: Any, y: Any) -> Any:
     """x == y, element by element; NaN equals nothing."""
@@ -50,6 +55,9 @@ class NotEqual(Comparison):
 
     def lane(self, s: Any, x: Any, y: Any) -> Any:
         return s.not_equal(x, y)
+
+    def split(self, x: Parts, y: Parts) -> Any:
+        return or_(not_equal(x.re, y.re), not_equal(x.im, y.im))
 
 
 def not_equal(x: Any, y: Any) -> Any:
@@ -101,6 +109,7 @@ class Select(Elementwise):
     Linear in x and y together; the side that is not taken passes nothing, not even a NaN.
     """
 
+    part_by_part = True
     arity = 3
     kinds = ANY
     jointly = True

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from lamina.base.errors import DTypeError
-from lamina.graph.ir import Parts, TensorType, emit, same_dtype
+from lamina.graph.ir import TensorType, emit, same_dtype
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import Elementwise, same_shape
+from lamina.graph.ops.pairs import Parts
 
 
 class Part(Elementwise, abstract=True):

@@ -11,7 +11,10 @@ from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.complex import real
+from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import ANY, HALVES, Elementwise
+from lamina.graph.ops.logic import or_
+from lamina.graph.ops.pairs import Parts
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Cast(Elementwise):
 
     def lane(self, s: Any, x: Any) -> Any:
         return s.cast(x, self.dtype.name)
+
+    def split(self, x: Any) -> Any:
+        if not isinstance(x, Parts):
+            part = cast(x, self.dtype.part)
+            return Parts(part, zeros_like(part))
+        if self.dtype.is_complex:
+            return Parts(cast(x.re, self.dtype.part), cast(x.im, self.dtype.part))
+        return or_(cast(x.re, self.dtype), cast(x.im, self.dtype))
 
 
 def _rounded_once(x: np.ndarray, wanted: np.dtype) -> np.ndarray:

@@ -75,6 +75,7 @@ class DynamicSlice(Op):
     Mirror of DynamicUpdateSlice.
     """
 
+    part_by_part = True
     arity = None
     axes: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -131,6 +132,7 @@ class DynamicUpdateSlice(Op):
     Mirror of DynamicSlice; linear in x and y together.
     """
 
+    part_by_part = True
     arity = None
     jointly = True
     axes: tuple[int, ...]

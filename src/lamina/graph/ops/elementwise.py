@@ -72,6 +72,7 @@ class Elementwise(Op, abstract=True):
 class Identity(Elementwise):
     """y = x: another name for the same number.  Inputs: any.  Source: ours."""
 
+    part_by_part = True
     kinds = ANY
     cost = 0
     formula = staticmethod(np.array)
@@ -91,6 +92,7 @@ def identity(x: Any) -> Any:
 class StopGradient(Elementwise):
     """y = x, and no derivative passes.  Inputs: any.  Source: ours."""
 
+    part_by_part = True
     kinds = ANY
     constant = True
     cost = 0

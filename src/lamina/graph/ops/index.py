@@ -114,6 +114,7 @@ class Gather(Indexed):
     An index outside its axis is a BoundsError, or zero with `drop`. Mirror of ScatterAdd.
     """
 
+    part_by_part = True
     first = 1
 
     def infer(self, *types: TensorType) -> TensorType:
@@ -265,6 +266,7 @@ class ScatterAdd(Scatter):
     Source: ours.  Mirror of Gather; linear in x and updates together.
     """
 
+    part_by_part = True
     kinds = NUMBERS
     combiner = "add"
     ufunc = np.add

@@ -16,12 +16,14 @@ from lamina.base.dtypes import DType, int64
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops import shape
+from lamina.graph.ops.arithmetic import Multiply
 from lamina.graph.ops.comparison import equal, not_equal, select
 from lamina.graph.ops.constant import lift, zeros_like
 from lamina.graph.ops.convert import cast
 from lamina.graph.ops.elementwise import NUMBERS, REALS, in_single
 from lamina.graph.ops.iota import iota
 from lamina.graph.ops.logic import or_
+from lamina.graph.ops.pairs import Parts
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Sum(Reduction):
     Source: ours.  Mirror of Expand.
     """
 
+    part_by_part = True
     combiner = "add"
     kinds = NUMBERS
 
@@ -98,6 +101,7 @@ class Expand(Op):
     `axes` are negative and ascending.  Inputs: any.  Source: ours.  Mirror of Sum.
     """
 
+    part_by_part = True
     cost = 0
     axes: tuple[int, ...]
     sizes: tuple[int, ...]
@@ -169,6 +173,29 @@ class Product(Reduction):
             dot = dot * factor + x * factor_dot
             x = x * factor
         return sum(dot, -1)
+
+    def split(self, x: Parts) -> Parts:
+        """The product of halves, until one element is left."""
+        re, im = _axes_last(x.re, self.axes), _axes_last(x.im, self.axes)
+        if not re.shape[-1]:
+            return Parts(product(re, -1), sum(im, -1))
+        odd: list[Parts] = []
+        while (n := re.shape[-1]) > 1:
+            odd += [_run(re, im, n - 1, n)] * (n % 2)
+            re, im = _times(_run(re, im, 0, n // 2), _run(re, im, n // 2, n // 2 * 2))
+        for other in odd:
+            re, im = _times(Parts(re, im), other)
+        return Parts(sum(re, -1), sum(im, -1))
+
+
+def _run(re: Any, im: Any, start: int, stop: int) -> Parts:
+    """Elements `start` to `stop` of the last axis."""
+    return Parts(shape.part(re, -1, start, stop), shape.part(im, -1, start, stop))
+
+
+def _times(x: Parts, y: Parts) -> tuple[Any, Any]:
+    both = Multiply().split(x, y)
+    return both.re, both.im
 
 
 def _axes_last(x: Any, axes: tuple[int, ...]) -> Any:

@@ -30,6 +30,7 @@ class ScatterSet(Scatter):
     Inputs: two of one dtype, and integers.  Source: ours.  Linear in x and updates together.
     """
 
+    part_by_part = True
     kinds = ANY
     combiner = None
     jointly = True

@@ -56,6 +56,7 @@ class Permute(Op):
     Source: ours.  Mirror of the inverse Permute.
     """
 
+    part_by_part = True
     cost = 0
     order: tuple[int, ...]
 
@@ -100,6 +101,7 @@ class Reshape(Op):
     Inputs: any.  Source: ours.  Mirror of the inverse Reshape.
     """
 
+    part_by_part = True
     cost = 0
     source: tuple[int, ...]
     target: tuple[int, ...]
@@ -200,6 +202,7 @@ class Slice(Op):
     Mirror of Pad.
     """
 
+    part_by_part = True
     cost = 0
     starts: tuple[int, ...]
     stops: tuple[int, ...]
@@ -273,6 +276,7 @@ class Pad(Op):
     Mirror of Slice.
     """
 
+    part_by_part = True
     low: tuple[int, ...]
     high: tuple[int, ...]
     interior: tuple[int, ...]
@@ -354,6 +358,7 @@ class Flip(Op):
     Its own mirror.
     """
 
+    part_by_part = True
     cost = 0
     axes: tuple[int, ...]
 
@@ -388,6 +393,7 @@ class Concatenate(Op):
     Source: ours.  Mirror of as many Slices.
     """
 
+    part_by_part = True
     arity = None
     jointly = True
     axis: int

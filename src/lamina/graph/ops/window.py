@@ -36,6 +36,7 @@ class Window(Op):
     Source: im2col, Chellapilla et al. 2006.  Mirror of Fold.
     """
 
+    part_by_part = True
     cost = 0
     sizes: tuple[int, ...]
     steps: tuple[int, ...]
@@ -98,6 +99,7 @@ class Fold(Op):
     Mirror of Window.
     """
 
+    part_by_part = True
     shape: tuple[int, ...]
     sizes: tuple[int, ...]
     steps: tuple[int, ...]

@@ -12,11 +12,13 @@ from lamina.graph.passes.pass_ import Pass as Pass
 from lamina.graph.passes.pass_ import Record as Record
 from lamina.graph.passes.pass_ import graph_pass as graph_pass
 from lamina.graph.passes.simplify import simplify as simplify
+from lamina.graph.passes.split_complex import split_complex as split_complex
 from lamina.graph.passes.split_reductions import split_reductions as split_reductions
 
 PASSES: tuple[Pass, ...] = (
     merge_loops,
     trim_loops,
+    split_complex,
     simplify,
     absorb_permutes,
     merge_equal,

@@ -274,12 +274,16 @@ class _Fuser:
         if kind == "map":
             if group.kind == "map" and space != group.space:
                 return None
+            if group.kind != "map" and v.op.pieces is not None:
+                return None
             if group.kind == "rows" and space not in (group.space, group.kept):
                 return None
             if group.kind in ("reduce", "contract") and space != group.kept:
                 return None
             joined = (group.kind, group.space, group.kept, group.axes)
         elif kind == "rows":
+            if any(m.op.pieces is not None for m in group.members):
+                return None
             if group.kind == "map" and group.space not in (space, kept):
                 return None
             if group.kind == "rows" and (space, kept) != (group.space, group.kept):
@@ -328,6 +332,8 @@ class _Fuser:
         kind, space, kept, _ = joined
         if u.op is None or (u is not root and u.id in self.stored):
             return ()
+        if u is root and u.op.pieces is not None:
+            return u.operands
         if u.op.lane is not None or (kind == "rows" and _expands_rows(u, space, kept)):
             return u.operands
         return None if u.operands else ()
@@ -483,7 +489,7 @@ def _has_many_parts(v: Value) -> bool:
 
 def _same_elements(user: Value, v: Value) -> bool:
     """A padding or concatenation reads each element once, however large its result is."""
-    return user.op is not None and user.op.name in ("pad", "concatenate")
+    return user.op is not None and user.op.name in ("pad", "concatenate", "interleave")
 
 
 def _expands_rows(v: Value, space: Shape, kept: Shape) -> bool:
@@ -512,4 +518,6 @@ def _shape_of(v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]]:
         if is_trailing(axes):
             return "rows", space, shape, axes
         return "reduce", space, shape, axes
+    if v.op.pieces is not None:
+        shape = v.operands[0].type.shape
     return "map", shape, shape, ()

@@ -41,7 +41,7 @@ from lamina.base.errors import VerifyError
 from .accumulators import Accumulators
 from .expressions import Expressions
 from .indices import Indices
-from .lanes import Lane, Lanes
+from .lanes import Lane, Lanes, bits_of
 from .memory import Buffer, Memory, zeroed
 from .offsets import Offset, of_scalar, plus
 from .widths import Body, Machine, copies_of, lanes_of, survey
@@ -185,9 +185,36 @@ class KernelEmitter:
 
     def body(self, statements: tuple[Stmt, ...]) -> None:
         around, self.x.body = self.x.body, statements
-        for s in statements:
-            self.statement(s)
+        at = 0
+        while at < len(statements):
+            at += self._stored_pair(statements[at : at + 2]) or self._one(statements[at])
         self.x.body = around
+
+    def _one(self, s: Stmt) -> int:
+        self.statement(s)
+        return 1
+
+    def _stored_pair(self, pair: tuple[Stmt, ...]) -> int:
+        """Stores of neighbours at every second place, as whole stores; how many it did."""
+        match pair:
+            case (Store(mask=None) as first, Store(mask=None) as second):
+                if first.buffer != second.buffer or self.x.frame.width == 1:
+                    return 0
+            case _:
+                return 0
+        a, b = self.x.offset(first.offset), self.x.offset(second.offset)
+        gap = plus(b, a, -1)
+        if a.stride != 2 or not gap.is_constant or gap.constant != 1:
+            return 0
+        width = self.x.frame.width
+        values = [self.s.broadcast(self.x.value(s.value), width) for s in (first, second)]
+        buffer = self.x.buffers[first.buffer]
+        self.memory.store_pairs(buffer, a, values, self.x.masked(None), self._streaming(first))
+        return 2
+
+    def _streaming(self, s: Store) -> int:
+        """The alignment in bytes at which a store may bypass the caches; 0 where it must not."""
+        return self.target.lanes("u8") if s.streaming and self.x.frame.streaming else 0
 
     def statement(self, s: Stmt) -> None:
         match s:
@@ -240,8 +267,7 @@ class KernelEmitter:
         if value.width > 1 or not offset.is_uniform or (mask is not None and mask.width > 1):
             mask = self.x.masked(mask)
         buffer = self.x.buffers[s.buffer]
-        streaming = self.target.lanes("u8") if s.streaming and self.x.frame.streaming else 0
-        self.memory.store(buffer, offset, value, self.x.frame.width, mask, streaming)
+        self.memory.store(buffer, offset, value, self.x.frame.width, mask, self._streaming(s))
 
     def _accumulate(self, s: Accumulate) -> None:
         value = self.x.value(s.value)
@@ -537,4 +563,4 @@ def _names(e: Expr) -> set[str]:
 
 
 def _memory_bytes(dtype: str) -> int:
-    return 1 if dtype == "bool" else int(dtype.lstrip("buif")) // 8
+    return max(bits_of(dtype) // 8, 1)

@@ -278,6 +278,26 @@ class Memory:
                 self._scatter(buffer, offset, value, mask)
         self.w.changed(buffer.group)
 
+    def store_pairs(
+        self, buffer: Buffer, offset: Offset, values: Sequence[Lane], mask: Lane | None,
+        streaming: int = 0,
+    ) -> None:  # fmt: skip
+        """`buffer[offset], buffer[offset + 1] = values` in lanes that lie two apart."""
+        width = values[0].width
+        first, second = map(self._stored, values)
+        woven = [lane + half for lane in range(width) for half in (0, width)]
+        if mask is not None:
+            mask = self.s.broadcast(mask, width)
+            known = known_lanes(mask)
+            twice = [lane for lane in range(width) for _ in range(2)]
+            mask = (
+                self.s.mask([known[lane] for lane in twice])
+                if known is not None
+                else self.s.shuffle(mask, twice)
+            )
+        self._whole_store(buffer, offset, 0, self.s.mix(first, second, woven), mask, streaming)
+        self.w.changed(buffer.group)
+
     def _scalar_store(self, buffer: Buffer, offset: Offset, value: Lane, mask: Lane | None) -> None:
         if mask is not None:
             with self.w.when(mask, {buffer.group}):

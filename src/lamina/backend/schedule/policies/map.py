@@ -13,6 +13,7 @@ from lamina.backend.schedule.loops import (
     bind_inputs,
     grain_for,
     kernel,
+    space_of,
     stores,
     work_of,
 )
@@ -31,7 +32,7 @@ def accepts(body: Graph) -> bool:
 def schedule(body: Graph, target: Target) -> Schedule:
     """A flat loop where the axes collapse into one, else parallel rows with a vector loop each."""
     flat = collapse(body)
-    shape = flat.outputs[0].type.shape
+    shape = space_of(flat.outputs[0])
     if len(shape) <= 1:
         return Schedule((_flat(flat, target),))
     return Schedule((_rows(flat, target),))
@@ -54,8 +55,9 @@ def _flat(body: Graph, target: Target) -> Task:
     pull = Pull(s)
     bind_inputs(pull, body)
     outs = list(enumerate(body.outputs))
-    n = body.outputs[0].type.size
-    if body.outputs[0].type.rank == 0:
+    space = space_of(body.outputs[0])
+    n = math.prod(space)
+    if not space:
         return Task(kernel("map", body, tuple(stores(s, pull, outs, ()))))
     work = work_of(body)
     chunk = _chunk(n, work)
@@ -84,7 +86,7 @@ def _rows(body: Graph, target: Target) -> Task:
     s = Builder()
     pull = Pull(s)
     bind_inputs(pull, body)
-    shape = body.outputs[0].type.shape
+    shape = space_of(body.outputs[0])
     rows = math.prod(shape[:-1])
     p = s.loop("p", rows)
     j = s.loop("j", shape[-1])
