@@ -11,7 +11,8 @@ from lamina.tensor import Tensor
 class Adam(Optimizer):
     """m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g²;  p = p - lr m̂ / (sqrt(v̂) + eps).
 
-    m̂ and v̂ are m and v divided by 1 - b1ᵗ and 1 - b2ᵗ. Weight decay adds `weight_decay p` to the
+    m̂ and v̂ are m and v divided by 1 - b1ᵗ and 1 - b2ᵗ; the root of the second is taken out of the
+    fraction, which leaves one division an element. Weight decay adds `weight_decay p` to the
     gradient.
 
     Source: Kingma and Ba, "Adam", ICLR 2015, algorithm 1.
@@ -42,8 +43,9 @@ class Adam(Optimizer):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         b1, b2 = self.betas
         t = lm.astype(self.steps, lm.float64)
-        step_size = self._lr / (1.0 - b1**t)
-        root_correction = lm.sqrt(1.0 - b2**t)
+        correction = lm.sqrt(1.0 - b2**t)
+        step_size = self.scalar(self._lr * correction / (1.0 - b1**t), parameter)
+        eps = self.scalar(self.eps * correction, parameter)
         if self.weight_decay:
             if self.decoupled:
                 kept = self.scalar(1.0 - self._lr * self.weight_decay, parameter)
@@ -52,8 +54,7 @@ class Adam(Optimizer):
                 gradient = gradient + self.weight_decay * parameter
         mean = b1 * state["exp_avg"] + (1.0 - b1) * gradient
         square = b2 * state["exp_avg_sq"] + (1.0 - b2) * (gradient * gradient)
-        root = lm.sqrt(square) / self.scalar(root_correction, parameter) + self.eps
-        parameter = parameter - self.scalar(step_size, parameter) * (mean / root)
+        parameter = parameter - step_size * (mean / (lm.sqrt(square) + eps))
         return parameter, {"exp_avg": mean, "exp_avg_sq": square}
 
 

@@ -30,7 +30,7 @@ from lamina.backend.schedule.policies.contract_nest import (
     parallel,
 )
 from lamina.backend.schedule.policies.contract_split import with_finish
-from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part
+from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, TASKS_PER_CORE, even_part
 from lamina.backend.schedule.schedule import Schedule, Task
 
 REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
@@ -145,10 +145,9 @@ class Dot:
         """Rows and columns of a task, and chunks of the sum."""
         work = self.work
         cores = work.target.cores
-        wanted = min(
-            2 * cores, max(int(self.k * self.m * self.n * self.batch / 8 / TASK_CYCLES), 1)
-        )
-        needed = math.ceil(wanted / max(self.batch, 1))
+        worth = max(int(self.k * self.m * self.n * self.batch / 8 / TASK_CYCLES), 1)
+        needed = math.ceil(min(TASKS_PER_CORE * cores, worth) / max(self.batch, 1))
+        wanted = min(2 * cores, worth)  # chunks have to be added up: as few as will do
         columns = even_part(self.n, max(self.n // needed, 1), self.nr) if self.n else 1
         needed = math.ceil(needed / max(math.ceil(self.n / columns), 1))
         rows = even_part(self.m, max(self.m // needed, 1), self.mr) if self.m else 1
