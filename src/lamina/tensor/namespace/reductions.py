@@ -23,7 +23,7 @@ from lamina.tensor.tensor import Tensor
 Axis = int | Sequence[int] | None
 
 
-def _axes(name: str, axis: Axis, rank: int) -> tuple[int, ...]:
+def axes_of(name: str, axis: Axis, rank: int) -> tuple[int, ...]:
     chosen = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
     found = sorted([normal_axis(name, a, rank) - rank for a in chosen])
     if len(set(found)) < len(found):
@@ -32,7 +32,7 @@ def _axes(name: str, axis: Axis, rank: int) -> tuple[int, ...]:
 
 
 def _reduce(op: type, name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
-    axes = _axes(name, axis, x.ndim)
+    axes = axes_of(name, axis, x.ndim)
     result = emit(op(axes), x) if axes else x
     return _kept(result, x, axes) if keepdims else result
 
@@ -76,7 +76,7 @@ def min(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def _extreme(op: type, name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
-    if _count(x, _axes(name, axis, x.ndim)) == 0:
+    if _count(x, axes_of(name, axis, x.ndim)) == 0:
         raise ShapeError(f"{name}: no elements along the axes", [f"tensor: {x.type}"])
     if x.dtype is dtypes.bool_:
         number = _reduce(op, name, cast(x, dtypes.uint8), axis, keepdims)
@@ -116,7 +116,7 @@ def _wide(x: Any) -> Tensor:
 def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """The mean over the given axes, or all. Integers and half precision are summed in float32."""
     given, wide = asarray(x), _wide(x)
-    count = _count(wide, _axes("mean", axis, wide.ndim))
+    count = _count(wide, axes_of("mean", axis, wide.ndim))
     total = _reduce(Sum, "mean", wide, axis, keepdims)
     result = total / float(count)
     return cast(result, given.dtype) if given.dtype.is_inexact else result
@@ -125,7 +125,7 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """sum(|x - mean(x)| ** 2) / (n - correction) over the given axes, or all."""
     given, wide = asarray(x), _wide(x)
-    count = _count(wide, _axes("var", axis, wide.ndim)) - correction
+    count = _count(wide, axes_of("var", axis, wide.ndim)) - correction
     gap = wide - mean(wide, axis=axis, keepdims=True)
     total = _reduce(Sum, "var", ops.real(gap * ops.conj(gap)), axis, keepdims)
     result = total / float(count if count > 0 else 0)
