@@ -267,6 +267,11 @@ from lamina.tensor.namespace.nan_functions import (
 from lamina.tensor.namespace.padding import (
     pad,
 )
+from lamina.tensor.namespace.quantiles import (
+    median,
+    percentile,
+    quantile,
+)
 from lamina.tensor.namespace.rearranging import (
     array_split,
     atleast_1d,
@@ -278,10 +283,6 @@ from lamina.tensor.namespace.rearranging import (
     hstack,
     rot90,
     vstack,
-from lamina.tensor.namespace.quantiles import (
-    median,
-    percentile,
-    quantile,
 )
 from lamina.tensor.namespace.reductions import (
     all,
@@ -304,10 +305,6 @@ from lamina.tensor.namespace.searching import (
     flatnonzero,
     nonzero,
 )
-from lamina.tensor.namespace.signal import (
-    convolve,
-    correlate,
-    interp,
 from lamina.tensor.namespace.sets import (
     intersect1d,
     isin,
@@ -319,6 +316,11 @@ from lamina.tensor.namespace.sets import (
     unique_counts,
     unique_inverse,
     unique_values,
+)
+from lamina.tensor.namespace.signal import (
+    convolve,
+    correlate,
+    interp,
 )
 from lamina.tensor.namespace.sorting import (
     argsort,
@@ -404,9 +406,8 @@ __all__ = [
     "cbrt",
     "ceil",
     "clip",
-    "compress",
-    "cond",
     "column_stack",
+    "compress",
     "concat",
     "cond",
     "conj",
@@ -417,13 +418,13 @@ __all__ = [
     "cos",
     "cosh",
     "count_nonzero",
+    "cov",
     "cummax",
     "cummin",
     "cumprod",
     "cumsum",
     "cumulative_prod",
     "cumulative_sum",
-    "cov",
     "deg2rad",
     "diff",
     "digitize",
@@ -455,7 +456,6 @@ __all__ = [
     "fmax",
     "fmin",
     "fmod",
-    "from_dlpack",
     "fori_loop",
     "from_dlpack",
     "full",
@@ -465,12 +465,12 @@ __all__ = [
     "grad",
     "greater",
     "greater_equal",
+    "heaviside",
     "hessian",
     "histogram",
     "histogram_bin_edges",
-    "hvp",
-    "heaviside",
     "hstack",
+    "hvp",
     "hypot",
     "identity",
     "iinfo",
@@ -544,8 +544,8 @@ __all__ = [
     "pow",
     "prod",
     "ptp",
-    "rad2deg",
     "quantile",
+    "rad2deg",
     "real",
     "reciprocal",
     "register_node",
