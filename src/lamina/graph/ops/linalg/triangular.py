@@ -73,8 +73,9 @@ class TriangularSolve(Opaque):
         from scipy.linalg import lapack
 
         (solver,) = lapack.get_lapack_funcs(("trtrs",), (a, b))
-        one = lambda m, r: (solver(m, r, lower=self.below, unitdiag=self.unit)[0],)
-        return each(one, 1, a, b)[0]
+        # LAPACK reads columns first: the transpose is in its order already, and is not copied.
+        flags = {"lower": not self.below, "trans": 1, "unitdiag": self.unit}
+        return each(lambda m, r: (solver(m.T, r, **flags)[0],), 1, a, b)[0]
 
     def _substituted(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Substitution in all systems at once: one product a row instead of one call a system."""
