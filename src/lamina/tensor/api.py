@@ -43,6 +43,12 @@ from lamina.tensor.conversion import (
     astype,
     from_dlpack,
 )
+from lamina.tensor.custom import (
+    checkpoint,
+    checkpoint_name,
+    custom_jvp,
+    custom_vjp,
+)
 from lamina.tensor.derivatives import (
     grad,
     jvp,
@@ -405,6 +411,8 @@ __all__ = [
     "can_cast",
     "cbrt",
     "ceil",
+    "checkpoint",
+    "checkpoint_name",
     "clip",
     "column_stack",
     "compress",
@@ -426,6 +434,8 @@ __all__ = [
     "cumulative_prod",
     "cumulative_sum",
     "deg2rad",
+    "custom_jvp",
+    "custom_vjp",
     "diff",
     "digitize",
     "divide",

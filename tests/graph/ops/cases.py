@@ -498,6 +498,11 @@ CONTROL = [
     Case("scan", control.powers, (f64(),)),
     Case("scan", control.cumulative, (f64(5),)),
     Case("while", control.collatz, (Operand((), "i64", 1, 30),)),
+    *(Case("checkpoint", lambda x, y, k=keep: control.checkpoint(x, y, keep=k),
+           (f64(2, 3), f64(3, 2)))
+      for keep in ("nothing", "products", "names: e")),
+    Case("barrier", control.barrier, (f64(3), f64(3))),
+    Case("name", lambda x: ops.named(x, "n"), (f64(3),)),
     *(Case("switch", control.switch, (Operand((), "i64", n, n + 1), f64(3), f64(3)))
       for n in (-1, 0, 1, 2, 5)),
 ]  # fmt: skip

@@ -63,3 +63,17 @@ def switch(index: Value, x: Value, y: Value) -> Value:
         branch(lambda a, b: ops.constant(2.0, a.dtype, a.shape)),
     )
     return ops.item(emit(ops.Switch(branches), ops.cast(index, int32), x, y), 0)
+
+
+def checkpoint(x: Value, y: Value, *, keep: str = "nothing") -> Value:
+    """Products and a name inside; the second of two results."""
+    a, b = placeholder(x.type), placeholder(y.type)
+    inner = ops.named(ops.exp(ops.contract(a, b, "ij,jk->ik")), "e")
+    body = Graph([a, b], [a * a, ops.sin(inner)])
+    return ops.item(emit(ops.Checkpoint(body, keep), x, y), 1)
+
+
+def barrier(x: Value, y: Value) -> Value:
+    """Both operands behind a barrier, multiplied."""
+    whole = emit(ops.Barrier(), x, y)
+    return ops.item(whole, 0) * ops.item(whole, 1)

@@ -18,13 +18,19 @@ from lamina.graph.passes import (
     drop_dead,
     fold_constants,
     graph_pass,
+    inline_calls,
     legalize,
     merge_equal,
+    merge_loops,
     simplify,
     split_reductions,
+    trim_loops,
 )
 
 PASSES = (
+    inline_calls,
+    merge_loops,
+    trim_loops,
     simplify,
     absorb_permutes,
     merge_equal,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lamina.backend.compile.order import ordered
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.printer import names, statement
 from lamina.graph.ops import Constant, Fusion, Item, splat_value
@@ -185,7 +186,7 @@ class Trail:
         computed: Counter[str] = Counter()
         stores: dict[int, list[str]] = {}
         steps = 0
-        for v in after.nodes:
+        for v in ordered(after):
             if isinstance(v.op, Item):
                 whole = v.operands[0]
                 part = stores[whole.id][v.op.index] if whole.id in stores else None

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from lamina.backend.compile.control import Control, control_of
+from lamina.backend.compile.order import before_barriers, ordered
 from lamina.backend.schedule.policies import policy_of
 from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
-from lamina.graph.ops import Fusion, Item
+from lamina.graph.ops import Barrier, Fusion, Item
 from lamina.graph.passes.fuse import is_step
 
 
@@ -117,16 +118,20 @@ class _Lowering:
         for i, v in enumerate(graph.inputs):
             inputs.append(self._new("input", v.type, i))
             self.slot[v.id] = inputs[-1]
-        results = {v.id for v in graph.outputs}
+        results = {before_barriers(v).id for v in graph.outputs}
         parts: dict[int, dict[int, Value]] = {}
         for v in graph.nodes:
             if isinstance(v.op, Item):
                 parts.setdefault(v.operands[0].id, {})[v.op.index] = v
         numbered = 0
         steps: list[Step] = []
-        for v in graph.nodes:
+        for v in ordered(graph):
             if isinstance(v.op, Item):
+                if isinstance(v.operands[0].op, Barrier):
+                    self.slot[v.id] = self.slot[v.operands[0].operands[v.op.index].id]
                 continue
+            if isinstance(v.op, Barrier):
+                continue  # its work is done: the order is fixed
             if not isinstance(v.op, Fusion) and not is_step(v):
                 self._constant(v)
                 continue

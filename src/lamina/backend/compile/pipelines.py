@@ -13,6 +13,7 @@ from lamina.graph.passes import (
     drop_dead,
     fold_constants,
     fuse,
+    inline_calls,
     legalize,
     merge_equal,
     merge_loops,
@@ -69,14 +70,24 @@ class Pipeline:
 
 
 LEVELS = (
-    Pipeline("O0", (split_complex, legalize, drop_dead, fuse)),
+    Pipeline("O0", (inline_calls, split_complex, legalize, drop_dead, fuse)),
     Pipeline(
         "O1",
-        (split_complex, merge_loops, trim_loops, legalize, merge_equal, drop_dead, fuse),
+        (
+            inline_calls,
+            split_complex,
+            merge_loops,
+            trim_loops,
+            legalize,
+            merge_equal,
+            drop_dead,
+            fuse,
+        ),
     ),
     Pipeline(
         "O2",
         (
+            inline_calls,
             split_complex,
             merge_loops,
             trim_loops,
@@ -92,6 +103,7 @@ LEVELS = (
     Pipeline(
         "O3",
         (
+            inline_calls,
             split_complex,
             merge_loops,
             trim_loops,

@@ -149,6 +149,5 @@ def grafted(outputs: Sequence[Value], new: Mapping[int, Value]) -> tuple[Value, 
             continue
         operands = tuple([found[o.id] for o in v.operands])
         same = all(a is b for a, b in zip(operands, v.operands, strict=True))
-        with at(v.span):
-            found[v.id] = v if same or v.op is None else apply(v.op, operands)
+        found[v.id] = v if same or v.op is None else Value(v.type, v.op, operands, v.span)
     return tuple(found[v.id] for v in outputs)

@@ -92,6 +92,8 @@ def _parameter(p: Any, indent: str) -> str:
         return f"({inner},)" if len(p) == 1 else f"({inner})"
     if hasattr(p, "inputs") and hasattr(p, "outputs"):
         return to_text(p, indent)
+    if hasattr(p, "printed"):  # code, such as the rule of a custom derivative
+        return json.dumps(p.printed)
     return _array(p)
 
 

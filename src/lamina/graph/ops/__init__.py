@@ -35,6 +35,12 @@ from lamina.graph.ops.arithmetic import sign as sign
 from lamina.graph.ops.arithmetic import subtract as subtract
 from lamina.graph.ops.arithmetic import trunc as trunc
 from lamina.graph.ops.branch import Switch as Switch
+from lamina.graph.ops.call import Barrier as Barrier
+from lamina.graph.ops.call import Call as Call
+from lamina.graph.ops.call import Checkpoint as Checkpoint
+from lamina.graph.ops.call import Custom as Custom
+from lamina.graph.ops.call import Name as Name
+from lamina.graph.ops.call import named as named
 from lamina.graph.ops.comparison import Comparison as Comparison
 from lamina.graph.ops.comparison import Equal as Equal
 from lamina.graph.ops.comparison import Less as Less

@@ -4,6 +4,7 @@ from lamina.graph.passes.absorb_permutes import absorb_permutes as absorb_permut
 from lamina.graph.passes.drop_dead import drop_dead as drop_dead
 from lamina.graph.passes.fold_constants import fold_constants as fold_constants
 from lamina.graph.passes.fuse import fuse as fuse
+from lamina.graph.passes.inline_calls import inline_calls as inline_calls
 from lamina.graph.passes.legalize import legalize as legalize
 from lamina.graph.passes.merge_equal import merge_equal as merge_equal
 from lamina.graph.passes.merge_loops import merge_loops as merge_loops
@@ -16,6 +17,7 @@ from lamina.graph.passes.split_complex import split_complex as split_complex
 from lamina.graph.passes.split_reductions import split_reductions as split_reductions
 
 PASSES: tuple[Pass, ...] = (
+    inline_calls,
     merge_loops,
     trim_loops,
     split_complex,

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from lamina.graph.ir import Graph, Value, apply, emit, inline, placeholder
 from lamina.graph.ir.types import Shape
 from lamina.graph.ops import (
+    Barrier,
     Concatenate,
     Contract,
     Cumulative,
@@ -458,8 +459,13 @@ def _copy_span(new: Value, old: Value) -> Value:
 
 
 def is_step(v: Value) -> bool:
-    """Whether `v` is a step of its own, between the kernels: a library call, a loop, a branch."""
-    return v.op is not None and (v.op.call is not None or v.op.push is not None)
+    """Whether `v` is a step of its own, between the kernels: a library call, a loop, a branch.
+
+    A barrier is one too, that does nothing.
+    """
+    if v.op is None:
+        return False
+    return v.op.call is not None or v.op.push is not None or isinstance(v.op, Barrier)
 
 
 def pullable(v: Value) -> bool:

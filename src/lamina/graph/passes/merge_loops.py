@@ -23,24 +23,40 @@ def merge_loops(graph: Graph) -> Graph:
     A derivative holds the loop it is the derivative of, with results for the way back.
 
     Before:
-        %x: f32[3]
-        %0 = scan(graph(%a: f32[], %b: f32[]) {
+        graph(%a: f32[], %b: f32[3]) {
+          %0: (f32[]) = scan(graph(%a: f32[], %b: f32[]) {
             %0: f32[] = multiply %a, %b
             return %0
-        }, 3, 1, 1, false) %c, %x
-        %1 = item(0) %0
-        %2 = scan(graph(%a: f32[], %b: f32[]) {
+          }, 3, 1, 1, false) %a, %b
+          %1: f32[] = item(0) %0
+          %2: (f32[], f32[3]) = scan(graph(%a: f32[], %b: f32[]) {
             %0: f32[] = multiply %a, %b
             return %0, %a
-        }, 3, 1, 1, false) %c, %x
-        %3 = item(1) %2
-        return %1, %3
+          }, 3, 1, 1, false) %a, %b
+          %3: f32[3] = item(1) %2
+          return %1, %3
+        }
+    After:
+        graph(%a: f32[], %b: f32[3]) {
+          %0: (f32[], f32[3]) = scan(graph(%a: f32[], %b: f32[]) {
+            %0: f32[] = multiply %a, %b
+            return %0, %a
+          }, 3, 1, 1, false) %a, %b
+          %1: f32[] = item(0) %0
+          %2: f32[3] = item(1) %0
+          return %1, %2
+        }
     """
     while (pair := _pair(graph)) is not None:
         small, large, results = pair
-        new = {v.id: apply(Item(results[v.op.index]), (large,)) for v in graph.users[small.id]}
+        new = {v.id: _part(v, large, results) for v in graph.users[small.id]}
         graph = Graph(graph.inputs, grafted(graph.outputs, new))
     return graph
+
+
+def _part(old: Value, large: Value, results: list[int]) -> Value:
+    """The part of the larger loop that is a part of the smaller one."""
+    return Value(old.type, Item(results[old.op.index]), (large,), old.span)
 
 
 def _pair(graph: Graph) -> tuple[Value, Value, list[int]] | None:
@@ -71,24 +87,24 @@ def trim_loops(graph: Graph) -> Graph:
     """Drop the results of loops and branches that nobody reads, with what only they need.
 
     Before:
-        %x: f32[3]
-        %c: f32[]
-        %0 = scan(graph(%a: f32[], %b: f32[]) {
+        graph(%a: f32[], %b: f32[3]) {
+          %0: (f32[], f32[3]) = scan(graph(%a: f32[], %b: f32[]) {
             %0: f32[] = multiply %a, %b
             %1: f32[] = exp %b
             return %0, %1
-        }, 3, 1, 1, false) %c, %x
-        %1 = item(0) %0
-        return %1
+          }, 3, 1, 1, false) %a, %b
+          %1: f32[] = item(0) %0
+          return %1
+        }
     After:
-        %x: f32[3]
-        %c: f32[]
-        %0 = scan(graph(%a: f32[], %b: f32[]) {
+        graph(%a: f32[], %b: f32[3]) {
+          %0: (f32[]) = scan(graph(%a: f32[], %b: f32[]) {
             %0: f32[] = multiply %a, %b
             return %0
-        }, 3, 1, 1, false) %c, %x
-        %1 = item(0) %0
-        return %1
+          }, 3, 1, 1, false) %a, %b
+          %1: f32[] = item(0) %0
+          return %1
+        }
     """
     while True:
         smaller = {v.id: found for v in graph.nodes if (found := _smaller(graph, v)) is not None}

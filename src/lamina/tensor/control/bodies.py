@@ -129,6 +129,11 @@ def like(tree: Tree, types: Sequence[TensorType]) -> Tree:
     return Tree(tree.shape, [placeholder(t, source) for t in types], [False] * len(types))
 
 
+def begin() -> int:
+    """An id that all values have or exceed that are made from here on."""
+    return input_of(TensorType(bool_)).id
+
+
 def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
     """Run `f` once on placeholders like the leaves of `arguments`.
 
@@ -138,7 +143,7 @@ def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
         arguments: one tree for each positional argument.
     """
     source = eager.Source(name)
-    since = input_of(TensorType(bool_)).id
+    since = begin()
     made = [[placeholder(t, source) for t in tree.types] for tree in arguments]
     with exclusive, eager.history_kept(), _generator(source) as (state, after):
         result = f(*[tree.filled(leaves) for tree, leaves in zip(arguments, made, strict=True)])
