@@ -81,8 +81,12 @@ def test_an_old_consumer_gets_a_copy_it_may_write_to():
     capsule = x.__dlpack__()
     assert "dltensor_versioned" not in repr(capsule)
     assert "dltensor_versioned" in repr(x.__dlpack__(max_version=(1, 0)))
-    with pytest.raises(BufferError, match="needs version 1"):
-        x.__dlpack__(copy=False)
+    x.__dlpack__(copy=False)
+    assert not x.numpy().flags.writeable
+    fixed = np.arange(3.0)
+    fixed.flags.writeable = False
+    with pytest.raises(BufferError, match="read-only; take a copy"):
+        lm.asarray(fixed).__dlpack__(copy=False)
 
 
 def test_other_devices_and_streams():

@@ -44,25 +44,35 @@ def exported(
 ) -> Any:
     """The capsule of a read-only array of elements of `dtype`.
 
-    A consumer that does not know version 1 could not see that it must not write, and gets a copy.
+    A consumer that does not know version 1 could not see that it must not write, and gets a copy;
+    with `copy=False` it gets the memory, and has to know.
 
     Raises:
-        BufferError: another device, or a stream, or no copy for such a consumer.
+        BufferError: another device, or a stream, or memory that is read-only for everybody.
     """
     if dl_device is not None and tuple(dl_device) != CPU:
         raise BufferError(f"__dlpack__: no device {dl_device}, only {CPU}")
     if stream is not None:
         raise BufferError("__dlpack__: the memory of the processor has no streams")
     old = max_version is None or max_version[0] < 1
-    if old and copy is False:
-        raise BufferError("__dlpack__: read-only memory needs version 1 of the protocol, or a copy")
     plain = array.view(np.uint16) if dtype is bfloat16 else array
-    if copy or old:
+    if copy or (old and copy is None):
         plain = plain.copy()
+    elif old:
+        plain = _writable(plain)
     capsule = plain.__dlpack__(max_version=None if old else max_version)  # type: ignore[call-arg]
     if dtype is bfloat16:
         _code(capsule).value = _BFLOAT
     return capsule
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """A view that does not say that it is read-only."""
+    try:
+        array.flags.writeable = True
+    except ValueError:
+        raise BufferError("__dlpack__: the memory is read-only; take a copy") from None
+    return array
 
 
 class _AsIntegers:
