@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -205,6 +206,23 @@ def test_a_failed_call_keeps_nothing_alive() -> None:
     gone = fails()
     gc.collect()
     assert gone() is None
+
+
+def test_threads_get_the_errors_of_their_own_runs() -> None:
+    causes = [ValueError(str(i)) for i in range(4)]
+    functions = [lm.jit(lambda x, e=e: failure(lm.sort(x), e)) for e in causes]
+    x = lm.asarray(X).block()
+
+    def found(i: int) -> bool:
+        same = []
+        for _ in range(20):
+            with pytest.raises(CallError) as caught:
+                functions[i](x)
+            same.append(caught.value.__cause__ is causes[i])
+        return all(same)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(found, range(4)))
 
 
 def test_reference_back_end() -> None:

@@ -275,6 +275,9 @@ from lamina.tensor.namespace.padding import (
 )
 from lamina.tensor.namespace.quantiles import (
     median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
     percentile,
     quantile,
 )
@@ -329,7 +332,10 @@ from lamina.tensor.namespace.signal import (
     interp,
 )
 from lamina.tensor.namespace.sorting import (
+    argpartition,
     argsort,
+    lexsort,
+    partition,
     searchsorted,
     sort,
     top_k,
@@ -382,6 +388,7 @@ __all__ = [
     "arange",
     "argmax",
     "argmin",
+    "argpartition",
     "argsort",
     "argwhere",
     "array_equal",
@@ -502,6 +509,7 @@ __all__ = [
     "lcm",
     "less",
     "less_equal",
+    "lexsort",
     "linearize",
     "linspace",
     "log",
@@ -534,8 +542,11 @@ __all__ = [
     "nanargmin",
     "nanmax",
     "nanmean",
+    "nanmedian",
     "nanmin",
+    "nanpercentile",
     "nanprod",
+    "nanquantile",
     "nanstd",
     "nansum",
     "nanvar",
@@ -548,6 +559,7 @@ __all__ = [
     "ones_like",
     "outer",
     "pad",
+    "partition",
     "percentile",
     "permute_dims",
     "positive",

@@ -33,6 +33,25 @@ def test_axes(axis) -> None:
         np.testing.assert_allclose(got.numpy(), np.percentile(X, 30, **options), 1e-12)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_is_left_out(method) -> None:
+    x = np.where(RNG.random((4, 9)) < 0.4, np.nan, RNG.standard_normal((4, 9)))
+    x[2] = np.nan
+    t, q = lm.asarray(x), [[0.1, 0.5, 0.9]]
+    rows = [[np.quantile(r[r == r], p, method=method) if (r == r).any() else np.nan for r in x]
+            for p in q[0]]  # fmt: skip
+    got = lm.nanquantile(t, q, axis=1, method=method)
+    np.testing.assert_allclose(got.numpy(), [rows], 1e-9)
+    got = lm.jit(lambda t: lm.nanpercentile(t, 50, method=method))(t)
+    np.testing.assert_allclose(float(got), np.quantile(x[x == x], 0.5, method=method), 1e-9)
+
+
+def test_nanmedian() -> None:
+    x = lm.asarray([[1.0, lm.nan, 3.0], [lm.nan, lm.nan, lm.nan]])
+    assert str(lm.nanmedian(x, axis=1, keepdims=True)) == "[[ 2.]\n [nan]]"
+    assert lm.grad(lambda t: lm.nanmedian(t))(x[0]).tolist() == [0.5, 0.0, 0.5]
+
+
 def test_dtypes() -> None:
     assert lm.median(lm.asarray([1, 2])).dtype is lm.float32
     assert lm.median(lm.asarray([1.0, 2.0], dtype=lm.bfloat16)).dtype is lm.bfloat16

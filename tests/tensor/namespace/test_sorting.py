@@ -57,6 +57,22 @@ def test_searchsorted(side) -> None:
     assert int(got) == np.searchsorted(rows, 2.0, side)
 
 
+def test_lexsort_and_partition() -> None:
+    keys = RNG.integers(0, 3, (3, 4, 6))
+    for axis in (-1, 0):
+        got = lm.lexsort([lm.asarray(k) for k in keys], axis=axis)
+        np.testing.assert_array_equal(got.numpy(), np.lexsort(keys, axis=axis))
+    x = RNG.standard_normal((3, 7))
+    for kth in (2, -1, (1, 4)):
+        for k in np.atleast_1d(kth):
+            got = lm.partition(lm.asarray(x), kth).numpy()
+            np.testing.assert_array_equal(got[:, k], np.partition(x, k)[:, k])
+            where = lm.argpartition(lm.asarray(x), kth).numpy()
+            np.testing.assert_array_equal(np.take_along_axis(x, where, -1)[:, k], got[:, k])
+    with pytest.raises(lm.BoundsError, match="partition: element 7 is outside the axis"):
+        lm.partition(lm.asarray(x), 7)
+
+
 def test_gradients_go_where_the_elements_came_from() -> None:
     x, w = RNG.standard_normal((3, 5)), RNG.standard_normal((3, 5))
     for f, sorted_ in (

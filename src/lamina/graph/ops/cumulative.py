@@ -93,6 +93,7 @@ class CumulativeSum(Cumulative):
     """
 
     kinds = NUMBERS
+    part_by_part = True
 
     def start(self, dtype: DType) -> int | float:
         return 0.0 if dtype.is_inexact else 0

@@ -283,16 +283,28 @@ def _keys(x: np.ndarray, descending: bool) -> np.ndarray | None:
     if x.dtype.itemsize * 8 > KEY_BITS or x.shape[-1] >= 2**32:
         return None
     if x.dtype.kind == "f":
-        same = np.where(np.isnan(x), np.float32(np.nan), x + np.float32(0))  # one NaN, one zero
-        bits = same.view(np.int32)
-        ranks = (bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))).astype(np.int64)
+        keys = _ranks(x).astype(np.int64)
     else:
-        ranks = x.astype(np.int64)
+        keys = x.astype(np.int64)
     if x.dtype.kind == "u":
-        ranks -= 2 ** (KEY_BITS - 1)
-    keys = (~ranks if descending else ranks) << 32
+        keys -= 2 ** (KEY_BITS - 1)
+    if descending:
+        np.invert(keys, out=keys)
+    keys <<= 32
     keys |= np.arange(x.shape[-1], dtype=np.int64)
     return keys
+
+
+def _ranks(x: np.ndarray) -> np.ndarray:
+    """Integers in the order of the float32 elements, with one zero and one NaN."""
+    same = x + np.float32(0)
+    if x.size and np.isnan(np.max(x)):
+        same[np.isnan(x)] = np.nan
+    ranks = same.view(np.int32)
+    low = ranks >> 31
+    low &= np.int32(0x7FFFFFFF)
+    ranks ^= low
+    return ranks
 
 
 def _places(keys: np.ndarray) -> np.ndarray:

@@ -12,10 +12,10 @@ from lamina.base import dtypes
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace import elementwise
-from lamina.tensor.namespace.elementwise import isnan, where
-from lamina.tensor.namespace.indexing import take
+from lamina.tensor.namespace.elementwise import ceil, floor, isnan, logical_not, where
+from lamina.tensor.namespace.indexing import take, take_along_axis
 from lamina.tensor.namespace.manipulation import moveaxis, permute_dims, reshape
-from lamina.tensor.namespace.reductions import Axis, axes_of
+from lamina.tensor.namespace.reductions import Axis, axes_of, sum
 from lamina.tensor.namespace.sorting import sort
 from lamina.tensor.tensor import Tensor
 
@@ -91,7 +91,43 @@ def median(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return _quantile("median", asarray(x), 0.5, axis, "linear", keepdims)
 
 
-def _quantile(name: str, x: Tensor, q: Any, axis: Axis, method: str, keepdims: bool) -> Tensor:
+def nanquantile(
+    x: Any, q: Any, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
+    """`quantile` of the elements that are not NaN; NaN where there are none.
+
+    Example:
+        >>> import lamina as lm
+        >>> nanquantile(lm.asarray([1.0, lm.nan, 2.0]), 0.5)
+        Tensor(1.5, shape=(), dtype=float32)
+
+    Source: NumPy, `nanquantile`.
+    """
+    return _quantile("nanquantile", asarray(x), q, axis, method, keepdims, skip_nan=True)
+
+
+def nanpercentile(
+    x: Any, q: Any, /, *, axis: Axis = None, method: str = "linear", keepdims: bool = False
+) -> Tensor:
+    """`nanquantile` with `q` from 0 to 100. Source: NumPy, `nanpercentile`."""
+    parts = q / 100 if isinstance(q, Tensor) else np.asarray(q, np.float64) / 100
+    return _quantile("nanpercentile", asarray(x), parts, axis, method, keepdims, skip_nan=True)
+
+
+def nanmedian(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """`median` of the elements that are not NaN; NaN where there are none. Source: NumPy."""
+    return _quantile("nanmedian", asarray(x), 0.5, axis, "linear", keepdims, skip_nan=True)
+
+
+def _quantile(
+    name: str,
+    x: Tensor,
+    q: Any,
+    axis: Axis,
+    method: str,
+    keepdims: bool,
+    skip_nan: bool = False,
+) -> Tensor:
     if x.dtype.kind not in ("bool", "int", "uint", "float"):
         raise DTypeError(
             f"{name}: no order for {x.dtype.long_name}", [f"x: {x.type}"], "cast it first"
@@ -100,16 +136,28 @@ def _quantile(name: str, x: Tensor, q: Any, axis: Axis, method: str, keepdims: b
     count = math.prod(x.shape[a] for a in axes)
     if count == 0:
         raise ShapeError(f"{name}: no elements along the axes", [f"x: {x.type}", f"axis: {axis}"])
+    parts = _parts(name, q, method)
     wide = x if x.dtype.is_float and x.dtype.bits >= 32 else cast(x, dtypes.float32)
     ordered = sort(_joined_last(wide, axes, count))
-    result = _between(ordered, *_place(name, q, method, count, wide.dtype))
-    bad = isnan(ordered[..., -1])
-    extra = result.ndim - bad.ndim
-    result = where(reshape(bad, (*[1] * extra, *bad.shape)), math.nan, result)
+    result = (_of_numbers if skip_nan else _of_all)(ordered, parts, method)
     if keepdims:
         kept = [1 if a - x.ndim in axes else n for a, n in enumerate(x.shape)]
-        result = reshape(result, (*result.shape[:extra], *kept))
+        result = reshape(result, (*parts.shape, *kept))
     return cast(result, x.dtype) if x.dtype.is_float else result
+
+
+def _parts(name: str, q: Any, method: str) -> Any:
+    """`q` as a tensor, or, if it is known, as an array of numbers from 0 to 1."""
+    if method not in _CONTINUOUS and method not in _DISCRETE:
+        methods = ", ".join([*_CONTINUOUS, *_DISCRETE])
+        raise UsageError(f"{name}: no method {method!r}", [f"methods: {methods}"])
+    if isinstance(q, Tensor):
+        return q
+    known = np.asarray(q, np.float64)
+    if not ((known >= 0) & (known <= 1)).all():
+        top = "100" if name.endswith("percentile") else "1"
+        raise UsageError(f"{name}: q is outside its range", [f"range: from 0 to {top}"])
+    return known
 
 
 def _joined_last(x: Tensor, axes: tuple[int, ...], count: int) -> Tensor:
@@ -119,35 +167,46 @@ def _joined_last(x: Tensor, axes: tuple[int, ...], count: int) -> Tensor:
     return reshape(turned, (*(x.shape[a] for a in kept), count))
 
 
-def _place(name: str, q: Any, method: str, count: int, dtype: dtypes.DType) -> tuple[Any, Any, Any]:
-    """The neighbours between which the quantile lies, and how far from the first."""
-    if method not in _CONTINUOUS and method not in _DISCRETE:
-        methods = ", ".join([*_CONTINUOUS, *_DISCRETE])
-        raise UsageError(f"{name}: no method {method!r}", [f"methods: {methods}"])
-    traced = isinstance(q, Tensor)
-    xp: Any = elementwise if traced else np
-    parts = cast(q, dtype) if isinstance(q, Tensor) else np.asarray(q, np.float64)
-    if not traced and not ((parts >= 0) & (parts <= 1)).all():
-        top = "100" if name == "percentile" else "1"
-        raise UsageError(f"{name}: q is outside its range", [f"range: from 0 to {top}"])
+def _place(xp: Any, parts: Any, method: str, count: Any) -> Any:
+    """Where the quantile lies among `count` elements in order, counted from 0."""
     if method in _DISCRETE:
         at = _DISCRETE[method](xp, parts, count)
     else:
         a, b = _CONTINUOUS[method]
         at = count * parts + (a + parts * (1 - a - b)) - 1
-    at = xp.clip(at, 0, count - 1)
-    low = xp.floor(at)
-    high = xp.ceil(at)
-    if traced:
-        return cast(low, dtypes.int64), cast(high, dtypes.int64), at - low
-    return low.astype(np.int64), high.astype(np.int64), asarray(at - low, dtype=dtype)
+    return xp.clip(at, 0, xp.maximum(count - 1, 0))
 
 
-def _between(ordered: Tensor, low: Any, high: Any, share: Tensor) -> Tensor:
-    """low + share (high - low), the axes of the places first; equal neighbours need no arithmetic,
-    which would make NaN of infinities."""
-    below, above = take(ordered, low, axis=-1), take(ordered, high, axis=-1)
-    result = where(below == above, below, below + (above - below) * share)
-    count = share.ndim
-    lead = ordered.ndim - 1
-    return moveaxis(result, range(lead, lead + count), range(count)) if count else result
+def _of_all(ordered: Tensor, parts: Any, method: str) -> Tensor:
+    """The quantiles of rows in order; NaN for a row with a NaN, which is its last then."""
+    count, lead = ordered.shape[-1], ordered.ndim - 1
+    if isinstance(parts, Tensor):
+        at = _place(elementwise, cast(parts, ordered.dtype), method, float(count))
+        low, high = cast(floor(at), dtypes.int64), cast(ceil(at), dtypes.int64)
+        share = at - floor(at)
+    else:
+        known = _place(np, parts, method, count)
+        low, high = np.floor(known).astype(np.int64), np.ceil(known).astype(np.int64)
+        share = asarray(known - low, dtype=ordered.dtype)
+    found = _between(take(ordered, low, axis=-1), take(ordered, high, axis=-1), share)
+    if parts.ndim:
+        found = moveaxis(found, range(lead, found.ndim), range(parts.ndim))
+    bad = isnan(ordered[..., -1])
+    return where(reshape(bad, (*[1] * parts.ndim, *bad.shape)), math.nan, found)
+
+
+def _of_numbers(ordered: Tensor, parts: Any, method: str) -> Tensor:
+    """The quantiles of what comes before the NaNs in each row."""
+    dtype, lead = ordered.dtype, ordered.shape[:-1]
+    count = sum(cast(logical_not(isnan(ordered)), dtype), axis=-1, keepdims=True)
+    at = _place(elementwise, reshape(asarray(parts, dtype=dtype), (-1,)), method, count)
+    low, high = floor(at), ceil(at)
+    below = take_along_axis(ordered, cast(low, dtypes.int64))
+    above = take_along_axis(ordered, cast(high, dtypes.int64))
+    return reshape(moveaxis(_between(below, above, at - low), -1, 0), (*parts.shape, *lead))
+
+
+def _between(below: Tensor, above: Tensor, share: Tensor) -> Tensor:
+    """below + share (above - below); equal neighbours need no arithmetic, which would make NaN of
+    infinities."""
+    return where(below == above, below, below + (above - below) * share)

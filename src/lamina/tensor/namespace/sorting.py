@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lamina.base.errors import ShapeError, UsageError
+import numpy as np
+
+from lamina.base.errors import BoundsError, ShapeError, UsageError
 from lamina.graph import ops
 from lamina.tensor.conversion import asarray
-from lamina.tensor.namespace.indexing import take
+from lamina.tensor.namespace.indexing import take, take_along_axis
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis
 from lamina.tensor.promotion import common_dtype, is_number
 from lamina.tensor.tensor import Tensor
@@ -65,6 +67,58 @@ def argsort(x: Any, /, *, axis: int = -1, descending: bool = False, stable: bool
     """
     options = bool(descending), bool(stable)
     return along_last("argsort", lambda y: ops.argsort(y, *options), asarray(x), axis)
+
+
+def partition(x: Any, kth: Any, /, *, axis: int = -1) -> Tensor:
+    """`x` with the `kth` element where it is in order, smaller ones before it and larger behind.
+
+    Everything is in order here, which is more than is asked. Source: NumPy, `partition`.
+    """
+    x = asarray(x)
+    _require_places("partition", kth, x, axis)
+    return sort(x, axis=axis)
+
+
+def argpartition(x: Any, kth: Any, /, *, axis: int = -1) -> Tensor:
+    """The indices that `partition` would take the elements from. Source: NumPy."""
+    x = asarray(x)
+    _require_places("argpartition", kth, x, axis)
+    return argsort(x, axis=axis)
+
+
+def _require_places(name: str, kth: Any, x: Tensor, axis: int) -> None:
+    size = x.shape[normal_axis(name, axis, x.ndim)]
+    for k in np.asarray(kth).reshape(-1):
+        if not -size <= k < size:
+            raise BoundsError(
+                f"{name}: element {k} is outside the axis", [f"x: {x.type}", f"axis: {axis}"]
+            )
+
+
+def lexsort(keys: Any, /, *, axis: int = -1) -> Tensor:
+    """The indices that put several keys in order, the last key first, ties by the one before it.
+
+    Args:
+        keys: tensors of one shape, or one whose first axis counts the keys.
+        axis: along which, of each key.
+
+    Example:
+        >>> import lamina as lm
+        >>> lexsort((lm.asarray([3, 1, 2]), lm.asarray([0, 1, 0])))
+        Tensor([2, 0, 1], shape=(3,), dtype=int64)
+
+    Source: NumPy, `lexsort`.
+    """
+    every = [asarray(k) for k in keys]
+    if not every:
+        raise UsageError("lexsort: no keys")
+    if every[0].ndim == 0:
+        raise ShapeError("lexsort: keys have axes", [f"key: {every[0].type}"])
+    order = argsort(every[0], axis=axis)
+    for key in every[1:]:
+        finer = argsort(take_along_axis(key, order, axis=axis), axis=axis)
+        order = take_along_axis(order, finer, axis=axis)
+    return order
 
 
 def top_k(x: Any, k: int, /, *, axis: int = -1, largest: bool = True) -> tuple[Tensor, Tensor]:
