@@ -41,7 +41,7 @@ nan = _math.nan
 newaxis = None
 pi = _math.pi
 
-_ROOMS = ("cli", "data", "deploy", "interop", "models", "nn", "optim", "train")
+_ROOMS = ("cli", "data", "deploy", "interop", "models", "nn", "optim", "sparse", "train")
 
 
 def __getattr__(name: str) -> Any:

@@ -31,5 +31,10 @@ from lamina.functional.normalization import layer_norm as layer_norm
 from lamina.functional.normalization import rms_norm as rms_norm
 from lamina.functional.pooling import avg_pool2d as avg_pool2d
 from lamina.functional.pooling import max_pool2d as max_pool2d
+from lamina.functional.segments import segment_max as segment_max
+from lamina.functional.segments import segment_mean as segment_mean
+from lamina.functional.segments import segment_min as segment_min
+from lamina.functional.segments import segment_softmax as segment_softmax
+from lamina.functional.segments import segment_sum as segment_sum
 from lamina.tensor.api import one_hot as one_hot
 from lamina.tensor.api import tanh as tanh

@@ -98,7 +98,7 @@ class _Nest:
             statements.append(self._copy("m", lead, start, stop, fill=False))
         outer = For(p.name, const(0), const(extent), tuple(statements), "parallel")
         count = math.prod(self.updates.type.shape[len(self.lead) :])
-        grain = grain_for(max(1, count // self.blocks), 2)
+        grain = grain_for(max(1, count // max(1, self.blocks)), 2)
         if self.buffer == "out0":
             return Schedule((Task(kernel("scatter", self.body, (outer,)), grain),))
         temporary = Param("tmp0", self.wide, self.out.type.size, "out")
