@@ -18,6 +18,7 @@ from lamina.graph.ops.constant import splat_value
 from lamina.graph.ops.contract import Contract
 from lamina.graph.ops.elementwise import Elementwise
 from lamina.graph.ops.item import item
+from lamina.graph.ops.pairs import Parts
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,9 @@ class Barrier(Op):
 
     def vjp(self, bars: Sequence[Any], operands: Sequence[Any], out: Any) -> tuple[Any, ...]:
         return tuple(bars)
+
+    def split(self, *operands: Any) -> Any:
+        return emit(self, *[x.joined if isinstance(x, Parts) else x for x in operands])
 
 
 @dataclass(frozen=True)
