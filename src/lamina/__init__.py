@@ -19,6 +19,7 @@ from lamina.base import trees as tree
 from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import CallError as CallError
+from lamina.base.errors import CheckError as CheckError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import ImmutableError as ImmutableError
 from lamina.base.errors import LaminaError as LaminaError
@@ -28,6 +29,7 @@ from lamina.base.errors import ShapeError as ShapeError
 from lamina.base.errors import TraceError as TraceError
 from lamina.base.errors import UsageError as UsageError
 from lamina.explain import explain as explain
+from lamina.tensor import debug as debug
 from lamina.tensor import fft as fft
 from lamina.tensor import linalg as linalg
 from lamina.tensor import random as random

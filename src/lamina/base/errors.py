@@ -83,6 +83,10 @@ class CallError(LaminaError, RuntimeError):
     """A function outside the compiler that a program calls has failed; its error is the cause."""
 
 
+class CheckError(LaminaError, ArithmeticError):
+    """A check of the user's own failed: a condition, or that numbers are finite."""
+
+
 class LinAlgError(LaminaError, np.linalg.LinAlgError):
     """A matrix for which the result does not exist: a singular one has no inverse."""
 

@@ -24,6 +24,10 @@ from lamina.tensor import methods as _methods  # noqa: F401  gives Tensor its op
 from lamina.tensor.batching import (
     vmap,
 )
+from lamina.tensor.callbacks import (
+    io_callback,
+    pure_callback,
+)
 from lamina.tensor.containers import (
     register_node,
 )
@@ -494,6 +498,7 @@ __all__ = [
     "imag",
     "interp",
     "intersect1d",
+    "io_callback",
     "is_complex",
     "isclose",
     "isdtype",
@@ -568,6 +573,7 @@ __all__ = [
     "ptp",
     "quantile",
     "rad2deg",
+    "pure_callback",
     "real",
     "reciprocal",
     "register_node",

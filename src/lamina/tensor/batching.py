@@ -11,7 +11,7 @@ import numpy as np
 from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.graph.ir import TensorType, topological
 from lamina.graph.transforms import batch_values
-from lamina.tensor import eager, random
+from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import Place, Substitution, map_tree, tensors
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
@@ -141,11 +141,15 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
             lanes = random.split(saved, examples.size)
             random.default.key = examples.stand_in(lanes, saved.type)
             try:
-                result = f(*examples.arguments, **kwargs)
+                with effects.collecting() as tokens:
+                    result = f(*examples.arguments, **kwargs)
                 _require_shared(examples)
             finally:
                 random.default.key = saved
                 examples.restore()
+            values = [t._value for t in effects.together(tokens)]
+            for token in batch_values(values, examples.batched, examples.size):
+                effects.note(wrap(token))  # all examples' tokens in one tensor
             return _collected(result, examples, out_axes)
 
     return mapped

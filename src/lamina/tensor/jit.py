@@ -63,6 +63,11 @@ class Jitted:
         """Everything known about the program for these arguments, without running it."""
         return self._found([*args, kwargs])[0]
 
+    def lowered(self, *args: Any, **kwargs: Any) -> tuple[Graph, list[Any]]:
+        """The graph that a call with these arguments runs, and the buffers of its inputs."""
+        traced, flat = self._found([*args, kwargs])
+        return traced.graph, traced.inputs(flat.leaves)
+
     def clear(self) -> None:
         """Forget all programs."""
         self._programs.clear()

@@ -11,7 +11,7 @@ import numpy as np
 
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, topological
-from lamina.tensor import eager, execution, random
+from lamina.tensor import eager, effects, execution, random
 from lamina.tensor.containers import (
     Place,
     Substitution,
@@ -136,11 +136,8 @@ class Traced:
     def _call(self, call: list[Any], flat: Any) -> Any:
         program = self._program or self.program
         leaves = flat.leaves
-        buffers = input_buffers([leaves[i] for i in self._read])
+        buffers = self.inputs(leaves)
         donated = self._donated(flat, leaves) if self._donors else None
-        buffers += self._captured
-        if self._generator:
-            buffers += input_buffers([random.default.__dict__[n] for n, _ in self._generator])
         results = program.run(buffers, donated)
         made = from_buffers(results, self._outputs)
         for i, part in self._updates:
@@ -152,6 +149,14 @@ class Traced:
         if type(self._result) is Output:
             return made[self._result.index]
         return _filled(self._result, call, leaves, made)
+
+    def inputs(self, leaves: list[Any]) -> list[Any]:
+        """The buffers that the program reads, from the leaves of a call."""
+        buffers = input_buffers([leaves[i] for i in self._read])
+        buffers += self._captured
+        if self._generator:
+            buffers += input_buffers([random.default.__dict__[n] for n, _ in self._generator])
+        return buffers
 
     def _donated(self, flat: Any, leaves: list[Any]) -> list[bool]:
         """Which inputs nobody else can see: not another tensor, a pending operation, or a view."""
@@ -254,13 +259,16 @@ class _Recipe:
             saved = dict(random.default.__dict__)
             random.default.__dict__.update(random_state)
             try:
-                result = f(self.substitution.root)
+                with effects.collecting() as tokens:
+                    result = f(self.substitution.root)
                 after = dict(random.default.__dict__)
             finally:
                 random.default.__dict__.update(saved)
                 changed = [(p, p.changes(), p.removed()) for p in self.substitution.places]
                 self.substitution.restore()
             self.result = self._template(result)
+            for token in tokens:
+                self._output(token._value)
             for place, assigned, removed in changed:
                 self._assigned(place, assigned, removed)
             self._finish(random_state, after)

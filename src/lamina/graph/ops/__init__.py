@@ -41,6 +41,8 @@ from lamina.graph.ops.call import Checkpoint as Checkpoint
 from lamina.graph.ops.call import Custom as Custom
 from lamina.graph.ops.call import Name as Name
 from lamina.graph.ops.call import named as named
+from lamina.graph.ops.callback import Callback as Callback
+from lamina.graph.ops.callback import Host as Host
 from lamina.graph.ops.comparison import Comparison as Comparison
 from lamina.graph.ops.comparison import Equal as Equal
 from lamina.graph.ops.comparison import Less as Less

@@ -20,7 +20,7 @@ from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import Graph, TensorType, Value, emit, topological
 from lamina.graph.ir import placeholder as input_of
 from lamina.graph.ops import item
-from lamina.tensor import eager, random
+from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import contents, entries, map_tree
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
@@ -109,6 +109,7 @@ class Body:
         state: the default generator's tensors before, by name, as placeholders.
         after: the same after the function.
         since: values made by the function have ids from here on.
+        tokens: none, or one that stands for all the function's effects.
     """
 
     inputs: list[Tensor]
@@ -116,6 +117,7 @@ class Body:
     state: dict[str, Tensor]
     after: dict[str, Tensor]
     since: int
+    tokens: list[Tensor]
 
     @property
     def draws(self) -> bool:
@@ -145,10 +147,22 @@ def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
     source = eager.Source(name)
     since = begin()
     made = [[placeholder(t, source) for t in tree.types] for tree in arguments]
-    with exclusive, eager.history_kept(), _generator(source) as (state, after):
+    with (
+        exclusive,
+        eager.history_kept(),
+        _generator(source) as (state, after),
+        effects.collecting() as tokens,
+    ):
         result = f(*[tree.filled(leaves) for tree, leaves in zip(arguments, made, strict=True)])
         after.update({n: random.default.__dict__[n] for n in state})
-    return Body([t for leaves in made for t in leaves], result, state, after, since)
+    return Body(
+        [t for leaves in made for t in leaves],
+        result,
+        state,
+        after,
+        since,
+        effects.together(tokens),
+    )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any
 from lamina.base.dtypes import bool_, int32
 from lamina.base.errors import DTypeError, ShapeError, UsageError, user_frames
 from lamina.graph.ops import Switch
+from lamina.tensor import effects
 from lamina.tensor.control.bodies import (
     Closure,
     Tree,
@@ -17,7 +18,7 @@ from lamina.tensor.control.bodies import (
     require_callable,
     trace,
 )
-from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.conversion import asarray, cast, constant_like
 from lamina.tensor.namespace.elementwise import clip, minimum, not_equal
 from lamina.tensor.tensor import Tensor
 
@@ -108,23 +109,28 @@ def _switched(
     results = [Tree.of(body.result) for body in bodies]
     _agree(name, results)
     draws = any(body.draws for body in bodies)
+    acts = any(body.tokens for body in bodies)
     closure = Closure()
     for body, result in zip(bodies, results, strict=True):
         inputs, outputs = list(body.inputs), list(result.leaves)
         if draws:
             inputs += body.state.values()
             outputs += body.after.values()
+        if acts:
+            outputs += body.tokens or [constant_like(0, effects.TOKEN)]
         closure.add([t._value for t in inputs], [t._value for t in outputs], body.since)
     given = [t for tree in trees for t in tree.leaves]
     if draws:
         given += generator_state(bodies[0])
     count = len(results[0].leaves)
-    total = count + (len(bodies[0].state) if draws else 0)
+    total = count + (len(bodies[0].state) if draws else 0) + acts
     op = Switch(tuple(closure.graphs()))
     values = [index._value, *closure.captured, *[t._value for t in given]]
     parts = recorded(op, values, total) if total else []
     if draws:
-        move_generator(bodies[0], parts[count:])
+        move_generator(bodies[0], parts[count : count + len(bodies[0].state)])
+    if acts:
+        effects.note(parts[-1])
     return results[0].filled(parts[:count])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from lamina.base.dtypes import bool_, int64
 from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.graph.ops import Scan, While
+from lamina.tensor import eager, effects
 from lamina.tensor.batching import vmap
 from lamina.tensor.control.bodies import (
     Body,
@@ -27,7 +28,7 @@ from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import not_equal
 from lamina.tensor.namespace.manipulation import concat, reshape, stack
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, placeholder
 
 
 def scan(
@@ -89,12 +90,15 @@ def _scanned(
         outer += body.after.values()
         given += generator_state(body)
     closure = Closure()
-    closure.add(_values([*inner, *body.inputs[first:]]), _values([*outer, *made.leaves]))
+    results = [*outer, *made.leaves, *body.tokens]
+    closure.add(_values([*inner, *body.inputs[first:]]), _values(results))
     op = Scan(closure.graphs()[0], steps, len(given), len(inputs.leaves), reverse)
     operands = [*closure.captured, *_values([*given, *inputs.leaves])]
-    parts = recorded(op, operands, len(outer) + len(made.leaves))
+    parts = recorded(op, operands, len(results))
     if body.draws:
         move_generator(body, parts[first : len(outer)])
+    for token in parts[len(outer) + len(made.leaves) :]:
+        effects.note(token)  # all steps' tokens in one tensor
     return carry.filled(parts[:first]), made.filled(parts[len(outer) :])
 
 
@@ -245,11 +249,11 @@ def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init: An
         "while_loop", body_fun, Tree.of(init), [], lambda result: (Tree.of(result),)
     )
     asked = trace("while_loop", cond_fun, [carry])
-    if asked.draws:
+    if asked.draws or asked.tokens:
         raise UsageError(
-            "while_loop: the condition draws random numbers",
+            "while_loop: the condition draws random numbers or has effects",
             (),
-            "draw them in the body and keep them in the state",
+            "do that in the body, and keep what the condition needs in the state",
         )
     answer = _answer(asked.result)
     given = list(carry.leaves)
@@ -259,13 +263,22 @@ def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init: An
         outer += body.after.values()
         asking += asked.state.values()
         given += generator_state(body)
+    for token in body.tokens:  # a state of its own: there are no other results
+        mark = placeholder(effects.TOKEN, eager.Source("while_loop"))
+        inner.append(mark)
+        outer.append(mark + token)  # type: ignore[operator]
+        asking.append(placeholder(effects.TOKEN, eager.Source("while_loop")))
+        given.append(effects.last())
     closure = Closure()
     closure.add(_values(asking), [answer._value])
     closure.add(_values(inner), _values(outer))
     operands = [*closure.captured, *_values(given)]
     parts = recorded(While(*closure.graphs()), operands, len(outer))
     if body.draws:
-        move_generator(body, parts[len(carry.leaves) :])
+        first = len(carry.leaves)
+        move_generator(body, parts[first : first + len(body.state)])
+    if body.tokens:
+        effects.note(parts[-1])
     return carry.filled(parts[: len(carry.leaves)])
 
 

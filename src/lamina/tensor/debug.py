@@ -1,0 +1,149 @@
+"""`lm.debug`: looking into compiled programs while they run."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lamina.base.errors import CheckError, user_frames
+from lamina.base.spans import Span
+from lamina.graph.ir import Graph, TensorType, Value
+from lamina.graph.ir.printer import op_text
+from lamina.tensor import execution
+from lamina.tensor.callbacks import io_callback
+from lamina.tensor.conversion import asarray
+from lamina.tensor.jit import Jitted
+
+
+def print(format: str, *args: Any, ordered: bool = True, **kwargs: Any) -> None:
+    """Print tensors each time the program runs, also from inside `jit`, `vmap`, and loops.
+
+    Args:
+        format: as for `str.format`.
+        args, kwargs: what it formats: tensors or anything else.
+        ordered: keep the order of prints.
+
+    Example:
+        >>> import lamina as lm
+        >>> f = lm.jit(lambda x: (lm.debug.print("x = {}", x), x * 2)[1])
+        >>> f(lm.asarray(3)).tolist()
+        x = 3
+        6
+    """
+    with user_frames:
+        names = [*builtins.range(len(args)), *kwargs]
+        things = [*args, *kwargs.values()]
+        moving = [i for i, x in enumerate(things) if hasattr(x, "__array__")]
+
+        def show(*arrays: Any) -> None:
+            found = dict(enumerate(things)) | dict(zip(moving, arrays, strict=True))
+            place = [found[i] for i in builtins.range(len(args))]
+            named = {names[i]: found[i] for i in builtins.range(len(args), len(names))}
+            sys.stdout.write(format.format(*place, **named) + "\n")
+
+        io_callback(show, None, *[things[i] for i in moving], ordered=ordered)
+
+
+def check_that(condition: Any, message: str, *args: Any) -> None:
+    """Stop the program with `message` when it runs and `condition` does not hold everywhere.
+
+    Args:
+        condition: a boolean tensor.
+        message: as for `str.format`.
+        args: what it formats.
+
+    Raises:
+        CheckError: when the program runs.
+
+    Example:
+        >>> import lamina as lm
+        >>> f = lm.jit(lambda x: (lm.debug.check_that(x > 0, "x is {}", x), lm.log(x))[1])
+        >>> f(lm.asarray(1.0)).tolist()
+        0.0
+    """
+    with user_frames:
+
+        def require(holds: Any, *arrays: Any) -> None:
+            if not np.all(holds):
+                raise CheckError(
+                    f"check_that: {message.format(*arrays)}",
+                    [f"holds for {int(np.sum(holds))} of {np.size(holds)} elements"],
+                )
+
+        io_callback(require, None, asarray(condition), *[asarray(a) for a in args])
+
+
+def check(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, computed op by op until the first one makes a NaN or an infinity.
+
+    For hunting: every op runs by its NumPy reference, slowly, and names the user's line where
+    numbers that were finite gave one that is not. Where none does, the compiled `f` runs.
+
+    Args:
+        f: a function of tensors, jitted or not.
+
+    Raises:
+        CheckError: names the op, the line, and how many elements.
+
+    Example:
+        >>> import lamina as lm
+        >>> check(lambda x: lm.log(x) * 2.0)(lm.asarray([1.0, 0.0]))
+        Traceback (most recent call last):
+            ...
+        lamina.base.errors.CheckError: check: log made -inf from finite numbers
+          result: f32[2]
+          made: 1 of 2 elements not finite, the first at index (1,)
+          operand 0: f32[2], from 0.0 to 1.0
+    """
+    jitted = f if isinstance(f, Jitted) else Jitted(f, (), False)
+
+    @functools.wraps(f)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        with user_frames:
+            graph, buffers = jitted.lowered(*args, **kwargs)
+            arrays = [execution.array(b, v.type) for b, v in zip(buffers, graph.inputs)]
+            _require_finite(graph, arrays)
+            return jitted(*args, **kwargs)
+
+    return checked
+
+
+def _require_finite(graph: Graph, arrays: list[np.ndarray]) -> None:
+    found: dict[int, Any] = {v.id: a for v, a in zip(graph.inputs, arrays, strict=True)}
+    for v in graph.nodes:
+        operands = [found[o.id] for o in v.operands]
+        with np.errstate(all="ignore"):
+            found[v.id] = v.op.reference(*operands)
+        made = isinstance(v.type, TensorType) and not _is_finite(found[v.id])
+        if made and operands and all(map(_is_finite, operands)):
+            raise _not_finite(v, operands, np.asarray(found[v.id]))
+
+
+def _is_finite(array: Any) -> bool:
+    if isinstance(array, tuple):
+        return all(map(_is_finite, array))
+    array = np.asarray(array)
+    if array.dtype.kind in "biu":
+        return True
+    return bool(np.isfinite(array.astype(np.complex128)).all())
+
+
+def _not_finite(v: Value, operands: list[Any], result: np.ndarray) -> CheckError:
+    wide = result.astype(np.complex128 if result.dtype.kind == "c" else np.float64)
+    wrong = ~np.isfinite(wide)
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    facts = [
+        f"result: {v.type}",
+        f"made: {int(wrong.sum())} of {wrong.size} elements not finite, the first at index {first}",
+    ]
+    for i, (o, array) in enumerate(zip(v.operands, operands, strict=True)):
+        if isinstance(array, np.ndarray) and array.size and array.dtype.kind == "f":
+            facts.append(f"operand {i}: {o.type}, from {array.min()} to {array.max()}")
+    name = op_text(v.op).split("(")[0]
+    span: Span | None = v.span
+    return CheckError(f"check: {name} made {wide[first]} from finite numbers", facts, "", span)
