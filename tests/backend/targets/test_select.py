@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 from pathlib import Path
@@ -38,6 +39,32 @@ def test_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
         assert avx2.key != generic.key
 
 
+@pytest.mark.skipif(not X86, reason="an x86-64 machine")
+@pytest.mark.parametrize(
+    ("cpu", "name", "fma_units"),
+    [
+        ("znver4", "zen4", 1),
+        ("tigerlake", "avx512_client", 1),
+        ("znver5", "avx512", 2),
+        ("sapphirerapids", "avx512", 2),
+    ],
+)
+def test_a_processor_that_has_a_description_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, cpu: str, name: str, fma_units: int
+) -> None:
+    module = importlib.import_module("lamina.backend.targets.select")
+    features = described("avx512").features | {"gfni"}
+    monkeypatch.setattr(module, "_host", lambda: (cpu, features))
+    module._select.cache_clear()
+    try:
+        target = select("native")
+        assert (target.name, target.fma_units, target.llvm_cpu) == (name, fma_units, cpu)
+        assert target.features == features
+        assert select("avx512").fma_units == 2
+    finally:
+        module._select.cache_clear()
+
+
 def test_more_than_the_machine_has() -> None:
     foreign = "neon" if X86 else "avx512"
     with pytest.raises(UsageError, match=f"target '{foreign}' has instructions that this machine"):
@@ -48,7 +75,7 @@ def test_more_than_the_machine_has() -> None:
 def test_no_such_target(name: str) -> None:
     with pytest.raises(UsageError, match="there is no target") as failure:
         select(name)
-    assert "native, avx2, avx512, generic, neon, null" in str(failure.value)
+    assert "native, avx2, avx512, avx512_client, generic, neon, null, zen4" in str(failure.value)
 
 
 def test_the_null_target_runs_nothing() -> None:

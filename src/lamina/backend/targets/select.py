@@ -52,7 +52,10 @@ def _select(name: str, threads: int | None) -> Target:
     fitting = [t for t in _descriptions() if t.arch == arch and t.features <= features]
     if not fitting:
         raise UsageError(f"no target describes this machine: {arch} {cpu}")
-    best = max(fitting, key=lambda t: (t.vector_bytes, len(t.features)))
+    best = max(
+        (t for t in fitting if not t.cpus or cpu in t.cpus),
+        key=lambda t: (bool(t.cpus), t.vector_bytes, len(t.features)),
+    )
     if wanted is None or wanted.name == best.name:
         chosen = replace(best, llvm_cpu=cpu, features=features)
     elif wanted in fitting:

@@ -36,6 +36,7 @@ class Target:
         fma_units, fma_latency: multiply-adds started in a cycle, and cycles until one is done;
             their product is how many independent accumulators keep the units busy.
         caches: data caches.
+        cpus: LLVM's names of the only processors it describes; any that has the features if empty.
         cores: processors that kernels may use.
         runs: whether programs may be run; the null target compiles and runs nothing.
     """
@@ -50,6 +51,7 @@ class Target:
     fma_units: int
     fma_latency: int
     caches: Caches
+    cpus: frozenset[str] = frozenset()
     cores: int = 1
     runs: bool = True
 

@@ -51,6 +51,7 @@ CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets o
 SHORT_RUN = 4  # steps of k that are worth a loop of their own
 LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of results
 STAGE_SHARE = 0.1  # staging pays while it takes less than this part of the multiply-adds
+NEAR = 4  # sizes of the first cache: columns beyond that are better read in the order they lie
 FULL_LINES = 4  # cache lines that a row of a register tile should take where it is read in place
 
 
@@ -292,7 +293,8 @@ class Tiled:
             return self.m > self.tiles.mr
         line_bytes = FULL_LINES * self.work.target.caches.line_bytes
         thin = self.tiles.nr * self.element_bytes < line_bytes
-        return self._pays(self.m) and (thin or self._crowded(reads.column_k.step))
+        large = self.k * self.n * self.element_bytes > NEAR * self.work.target.caches.l1d_bytes
+        return self._pays(self.m) and (thin or large or self._crowded(reads.column_k.step))
 
     @property
     def _converts(self) -> bool:
