@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lamina.base.errors import DTypeError
 from lamina.tensor.conversion import asarray
 from lamina.tensor.namespace.data_types import finfo
 from lamina.tensor.namespace.elementwise import (
@@ -136,11 +137,18 @@ def gcd(x: Any, y: Any, /) -> Tensor:
         >>> gcd(asarray([12, 18]), 8)
         Tensor([4, 2], shape=(2,), dtype=int64)
     """
-    a, b = (abs(v) for v in meet("gcd", x, y))
+    a, b = _naturals("gcd", x, y)
     for _ in range(_EUCLID_STEPS[a.dtype.bits]):
         ended = equal(b, 0)
         a, b = where(ended, a, b), where(ended, b, remainder(a, b))
     return a
+
+
+def _naturals(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    a, b = meet(name, x, y)
+    if not a.dtype.is_integer:
+        raise DTypeError(f"{name}: only integers have divisors", [f"x: {a.type}", f"y: {b.type}"])
+    return abs(a), abs(b)
 
 
 _EUCLID_STEPS = {8: 12, 16: 24, 32: 47, 64: 93}
@@ -149,6 +157,6 @@ _EUCLID_STEPS = {8: 12, 16: 24, 32: 47, 64: 93}
 
 def lcm(x: Any, y: Any, /) -> Tensor:
     """The least common multiple of |x| and |y|, 0 if one of them is 0. Source: NumPy, `lcm`."""
-    a, b = (abs(v) for v in meet("lcm", x, y))
+    a, b = _naturals("lcm", x, y)
     common = gcd(a, b)
     return floor_divide(a, where(equal(common, 0), 1, common)) * b
