@@ -67,7 +67,8 @@ class _Variables:
             substitution.restore_unassigned()
 
     def _replace(self, argument: int, leaf: Any, node: Any, path: tuple[Any, ...]) -> Any:
-        if isinstance(leaf, float) and node is None and not isinstance(leaf, np.generic):
+        number = isinstance(leaf, float | complex) and not isinstance(leaf, np.generic)
+        if number and node is None:
             self.met.append(len(self.copies))
             self._of_number[(argument, *path[1:])] = len(self.copies)
             return self._copy(asarray(leaf))
@@ -155,7 +156,7 @@ def _positions(argnums: int | Sequence[int], count: int) -> list[int]:
     return [i % count for i in chosen]
 
 
-def _loss(result: Any, has_aux: bool) -> tuple[Tensor, Any]:
+def _loss(result: Any, has_aux: bool, holomorphic: bool) -> tuple[Tensor, Any]:
     loss, aux = result, None
     if has_aux:
         if not isinstance(result, tuple) or len(result) != 2:
@@ -173,15 +174,43 @@ def _loss(result: Any, has_aux: bool) -> tuple[Tensor, Any]:
             [f"loss: {loss.type}", "wanted: shape ()"],
             "reduce it with mean() or sum(), or use vjp",
         )
-    if not loss.dtype.is_float:
+    if holomorphic and not loss.dtype.is_complex:
+        raise DTypeError(
+            "grad: a holomorphic function gives a complex number",
+            [f"loss: {loss.type}"],
+            "leave out holomorphic=True",
+        )
+    if loss.dtype.is_complex and not holomorphic:
+        raise DTypeError(
+            "grad: the loss is complex",
+            [f"loss: {loss.type}"],
+            "take its real part or its length; grad(f, holomorphic=True) differentiates a "
+            "holomorphic function",
+        )
+    if not loss.dtype.is_inexact:
         raise DTypeError(
             "grad: the loss is not floating", [f"loss: {loss.type}"], "cast it to float32"
         )
     return loss, aux
 
 
+def _require_complex(variables: Sequence[Tensor]) -> None:
+    """The derivative of a holomorphic function is that in a complex number."""
+    real = [str(t.type) for t in variables if not t.dtype.is_complex]
+    if real:
+        raise DTypeError(
+            "grad: a holomorphic function takes complex numbers",
+            [f"argument: {', '.join(real)}"],
+            "cast the argument to complex64, or leave out holomorphic=True",
+        )
+
+
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The function that gives `f(*args)` and its gradient.
 
@@ -189,6 +218,9 @@ def value_and_grad(
         f: returns one floating number; with `has_aux`, (loss, anything).
         argnums: the arguments to differentiate: one, or several.
         has_aux: whether `f` returns (loss, aux).
+        holomorphic: whether `f` is a complex function of complex numbers that has a complex
+            derivative, which then is the gradient. Without it the loss is real, and its gradient in
+            z = x + i y is df/dx - i df/dy.
 
     Returns:
         A function that returns (loss, gradients), or ((loss, aux), gradients). Gradients have the
@@ -210,7 +242,9 @@ def value_and_grad(
             for i, x in zip(chosen, variables.arguments, strict=True):
                 arguments[i] = x
             try:
-                loss, aux = _loss(f(*arguments, **kwargs), has_aux)
+                if holomorphic:
+                    _require_complex(variables.copies)
+                loss, aux = _loss(f(*arguments, **kwargs), has_aux, holomorphic)
             finally:
                 variables.restore_unassigned()
             bars = pull_back([loss._value], [ones((), dtype=loss.dtype)._value], variables.values)
@@ -231,7 +265,11 @@ def _wrapped(values: Sequence[Value | None], like: Sequence[Tensor]) -> list[Ten
 
 
 def grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, *, has_aux: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    *,
+    has_aux: bool = False,
+    holomorphic: bool = False,
 ) -> Callable[..., Any]:
     """The function that gives the gradient of `f`; with `has_aux`, (gradient, aux).
 
@@ -242,7 +280,7 @@ def grad(
         >>> grad(grad(lambda x: x**3))(lm.asarray(2.0))
         Tensor(12., shape=(), dtype=float32)
     """
-    both = value_and_grad(f, argnums, has_aux=has_aux)
+    both = value_and_grad(f, argnums, has_aux=has_aux, holomorphic=holomorphic)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
@@ -273,7 +311,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         finally:
             variables.restore_unassigned()
         every = tensors(result)
-        outputs = [t for t in every if t.dtype.is_float]
+        outputs = [t for t in every if t.dtype.is_inexact]
         bars = [placeholder(t.type, _BAR) for t in outputs]
         pulled = pull_back([t._value for t in outputs], [b._value for b in bars], variables.values)
     inputs = [b._value for b in bars]
@@ -281,7 +319,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
     def pull(bar: Any) -> tuple[Any, ...]:
         given = [asarray(b) for b in _bar_leaves(bar)]
         if len(given) == len(every):
-            given = [b for b, t in zip(given, every, strict=True) if t.dtype.is_float]
+            given = [b for b, t in zip(given, every, strict=True) if t.dtype.is_inexact]
         _require_types("vjp", [b.type for b in given], [t.type for t in outputs])
         with eager.history_kept():
             values = _applied(pulled, dict(zip([v.id for v in inputs], given, strict=True)))

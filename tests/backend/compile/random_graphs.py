@@ -53,6 +53,8 @@ class Maker:
         + ["window", "fold", "gather", "scatter", "dynamic"]
     )
 
+    scatters: tuple[str, ...] = ("scatter_add", "scatter_set", "scatter_min", "scatter_max")
+
     def _shape(self) -> tuple[int, ...]:
         rank = int(self.rng.integers(0, 4))
         sizes = [1, 2, 3, 4, 5, 7, 16, 17, 33, 40]
@@ -110,6 +112,10 @@ class Maker:
         axis = -1 - int(self.rng.integers(0, x.rank + 1))
         return ops.expand(x, (axis,), (int(self.rng.choice([1, 3, 16, 20])),))
 
+    def squashed(self, x: Value) -> Value:
+        """x, made small."""
+        return ops.tanh(x)
+
     def contract(self) -> Value | None:
         x = self._pick()
         if not 1 <= x.rank <= 3:
@@ -124,7 +130,7 @@ class Maker:
         y = self._like(tuple(sizes[c] for c in right))
         out = [c for c in dict.fromkeys(left + right) if c != summed]
         out = "".join(self.rng.permutation(out)) if out else ""
-        return ops.contract(ops.tanh(x), y, f"{left},{right}->{out}") * 0.2
+        return ops.contract(self.squashed(x), y, f"{left},{right}->{out}") * 0.2
 
     def permute(self) -> Value | None:
         x = self._pick()
@@ -175,7 +181,7 @@ class Maker:
         x = self.window()
         if x is None:
             return None
-        return ops.fold(ops.tanh(x), x.operands[0].type.shape[-1:], *_window_fields(x))
+        return ops.fold(self.squashed(x), x.operands[0].type.shape[-1:], *_window_fields(x))
 
     def gather(self) -> Value | None:
         x = self._pick()
@@ -191,7 +197,7 @@ class Maker:
             return None
         n, size = x.type.shape[0], 4
         indices = ops.remainder(ops.iota(n, dtypes.int64), ops.constant(size, dtypes.int64, (n,)))
-        f = self.rng.choice(["scatter_add", "scatter_set", "scatter_min", "scatter_max"])
+        f = self.rng.choice(self.scatters)
         base = self._like((size, *x.type.shape[1:]))
         return getattr(ops, str(f))(base, x, indices, x.rank - 1, 1)
 
@@ -212,3 +218,62 @@ def _window_fields(x: Value) -> tuple[tuple[int, ...], tuple[int, ...], tuple[in
     op = x.op
     assert isinstance(op, ops.Window)
     return op.sizes, op.steps, op.dilations
+
+
+class ComplexMaker(Maker):
+    """The same over complex numbers, with real ones in between."""
+
+    scatters = ("scatter_add", "scatter_set")
+
+    def arrays(self) -> list[np.ndarray]:
+        draw = self.rng.standard_normal
+        return [
+            np.asarray(draw(v.type.shape) + 1j * draw(v.type.shape)).astype(v.dtype.numpy)
+            for v in self.inputs
+        ]
+
+    def unary(self) -> Value:
+        x = self._pick()
+        f = self.rng.choice(["tanh", "conj", "negative", "length", "turned", "root", "decay"])
+        if f == "length":
+            size = abs(x)
+            return ops.make_complex(size, ops.real(x) - size)
+        if f == "turned":
+            return ops.make_complex(ops.imag(x), ops.real(x)) * (0.5 - 0.5j)
+        if f == "root":
+            return ops.sqrt(x)
+        if f == "decay":
+            return ops.exp(ops.make_complex(-abs(x), ops.imag(x)))
+        return getattr(ops, str(f))(x) if f != "tanh" else self._bounded(x)
+
+    def _bounded(self, x: Value) -> Value:
+        one = ops.lift(1.0, abs(x))
+        return x / ops.cast(one + abs(x), x.dtype)
+
+    def binary(self) -> Value:
+        x = self._pick()
+        y = self._like(x.type.shape)
+        f = self.rng.choice(["add", "subtract", "product", "quotient"])
+        if f == "product":
+            return self._bounded(x) * y
+        if f == "quotient":
+            return x / ops.exp(self._bounded(y))
+        return getattr(ops, str(f))(x, y)
+
+    def choose(self) -> Value:
+        x = self._pick()
+        y = self._like(x.type.shape)
+        return ops.select(ops.less(ops.real(x), ops.imag(y)), x * 0.5j, y)
+
+    def reduce(self) -> Value | None:
+        x = self._pick()
+        if x.rank == 0:
+            return None
+        count = int(self.rng.integers(1, x.rank + 1))
+        axes = tuple(sorted(int(a) - x.rank for a in self.rng.permutation(x.rank)[:count]))
+        if self.rng.integers(3) == 0:
+            return ops.product(ops.exp(ops.make_complex(-abs(x) * 0.01, ops.imag(x))), axes)
+        return ops.sum(x, axes) * 0.1
+
+    def squashed(self, x: Value) -> Value:
+        return self._bounded(x)

@@ -10,7 +10,7 @@ from lamina.base import dtypes
 from lamina.graph.ir import Graph
 from lamina.graph.ir.evaluate import evaluate
 from lamina.runtime import Buffer
-from tests.backend.compile.random_graphs import Maker
+from tests.backend.compile.random_graphs import ComplexMaker, Maker
 
 GRAPHS = 500
 BLOCK = 25
@@ -32,7 +32,7 @@ def agree(
 ) -> None:
     wanted = evaluate(graph, *arrays)
     got = run(graph, arrays, level, generic)
-    f64 = all(v.dtype is dtypes.float64 for v in graph.inputs)
+    f64 = all(v.dtype.part is dtypes.float64 for v in graph.inputs)
     for g, w in zip(got, wanted, strict=True):
         scale = float(np.max(np.abs(w), initial=1.0, where=np.isfinite(w)))
         tolerance = (1e-11 if f64 else 2e-4) * scale
@@ -54,3 +54,11 @@ def test_every_level_gives_the_same(level: int) -> None:
         maker = Maker(seed, dtypes.float64)
         graph = maker.graph(14)
         agree(graph, maker.arrays(), seed, level)
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_random_graphs_of_complex_numbers(block: int) -> None:
+    for seed in range(2000 + block * BLOCK, 2000 + (block + 1) * BLOCK):
+        maker = ComplexMaker(seed, dtypes.complex128 if seed % 3 else dtypes.complex64)
+        graph = maker.graph(4 + seed % 13)
+        agree(graph, maker.arrays(), seed, seed % 4)

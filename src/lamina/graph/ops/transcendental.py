@@ -57,8 +57,8 @@ class Power(Transcendental):
 
     def split(self, x: Parts, y: Parts) -> Parts:
         exponent = splat_value(y.re) if splat_value(y.im) == 0.0 else None
-        if exponent in range(-MOST_FACTORS, MOST_FACTORS + 1):
-            return _whole_power(x, int(exponent))
+        if exponent is not None and exponent in range(-MOST_FACTORS, MOST_FACTORS + 1):
+            return _whole_power(x, int(exponent.real))
         log_x = Log().split(x)
         found = Exp().split(Multiply().split(log_x, y))
         zero, one, nan = (lift(value, x.re) for value in (0.0, 1.0, math.nan))
@@ -245,10 +245,18 @@ def exp(x: Any) -> Any:
     return emit(Exp(), x)
 
 
+def _expm1(x: np.ndarray) -> np.ndarray:
+    """NumPy's, where 0 times an infinity does not get into the imaginary part."""
+    y = np.asarray(np.expm1(x))
+    if y.dtype.kind == "c":
+        y.imag = np.where(x.imag == 0, x.imag, y.imag)
+    return y
+
+
 class Expm1(Transcendental):
     """y = e^x - 1, exact near 0.  Inputs: floating or complex.  Source: DLMF 4.2."""
 
-    formula = staticmethod(np.expm1)
+    formula = staticmethod(_expm1)
 
     def partials(self, x: Any, *, out: Any) -> tuple:
         return (out + 1.0,)

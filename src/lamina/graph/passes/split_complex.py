@@ -123,7 +123,7 @@ def _alone(v: Value) -> Graph:
 def _constant(op: Constant) -> Parts:
     part = op.dtype.part
     if isinstance(op.value, Literal):
-        array = op.value.array
+        array: Any = op.value.array
         return Parts.of(constant(np.stack([array.real, array.imag], -1), part))
     value = complex(op.value)
     return Parts(constant(value.real, part, op.shape), constant(value.imag, part, op.shape))

@@ -20,7 +20,7 @@ from lamina.base.errors import UsageError
 from lamina.base.spans import at
 from lamina.graph.ir import Expression, Graph, TupleType, Value, placeholder, topological
 from lamina.graph.ir import emit as record
-from lamina.graph.ops import item, lift, zeros_like
+from lamina.graph.ops import imag, item, lift, make_complex, real, zeros_like
 
 
 def varies(v: Value) -> bool:
@@ -39,7 +39,12 @@ def scale(factor: Any, dot: Any) -> Any:
         return dot
     if factor == -1.0:
         return -dot
-    return None if factor == 0.0 else dot * lift(factor, dot)
+    if factor == 0.0:
+        return None
+    if dot.dtype.is_complex and not isinstance(factor, complex):
+        scaled = [part * lift(factor, part) for part in (real(dot), imag(dot))]
+        return make_complex(*scaled)
+    return dot * lift(factor, dot)
 
 
 def plus(a: Any, b: Any) -> Any:

@@ -14,7 +14,15 @@ from lamina.base.errors import DTypeError
 from lamina.graph import ops
 from lamina.graph.ir import Op, emit
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.promotion import as_inexact, broadcast_shapes, broadcast_to, keep_weak, meet
+from lamina.tensor.promotion import (
+    as_inexact,
+    broadcast_shapes,
+    broadcast_to,
+    common_dtype,
+    is_number,
+    keep_weak,
+    meet,
+)
 from lamina.tensor.tensor import Tensor
 
 
@@ -41,23 +49,57 @@ def _weak(x: Any) -> bool:
     return type(x) is Tensor and x.weak
 
 
+def _is_complex(x: Any) -> bool:
+    if type(x) is Tensor:
+        return x.type.dtype.is_complex
+    return isinstance(x, complex) or getattr(getattr(x, "dtype", None), "kind", "") == "c"
+
+
+def _complex_and_real(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Of a complex and a real operand the complex one, then the other, whose dtype is its parts'.
+
+    A real number has no imaginary part: that of the other operand stays as it is, where with 0 an
+    infinity would make NaN. Source: Python array API 2024.12, tables of `add` and `multiply`.
+    """
+    z, r = (x, y) if _is_complex(x) else (y, x)
+    given = [v if is_number(v) or isinstance(v, Tensor) else asarray(v) for v in (z, r)]
+    dtype = common_dtype(name, tuple(given))
+    z, r = asarray(given[0], dtype=dtype), asarray(given[1], dtype=dtype.part)
+    shape = broadcast_shapes(name, [z.shape, r.shape])
+    return broadcast_to(z, shape), broadcast_to(r, shape)
+
+
 def add(x: Any, y: Any, /) -> Tensor:
     """x + y, element by element."""
+    if _is_complex(x) != _is_complex(y):
+        z, r = _complex_and_real("add", x, y)
+        return ops.make_complex(ops.real(z) + r, ops.imag(z))
     return _binary(ops.Add(), x, y)
 
 
 def subtract(x: Any, y: Any, /) -> Tensor:
     """x - y, element by element."""
+    if _is_complex(x) != _is_complex(y):
+        z, r = _complex_and_real("subtract", x, y)
+        if _is_complex(x):
+            return ops.make_complex(ops.real(z) - r, ops.imag(z))
+        return ops.make_complex(r - ops.real(z), -ops.imag(z))
     return _binary(ops.Subtract(), x, y)
 
 
 def multiply(x: Any, y: Any, /) -> Tensor:
     """x * y, element by element."""
+    if _is_complex(x) != _is_complex(y):
+        z, r = _complex_and_real("multiply", x, y)
+        return ops.make_complex(ops.real(z) * r, ops.imag(z) * r)
     return _binary(ops.Multiply(), x, y)
 
 
 def divide(x: Any, y: Any, /) -> Tensor:
     """x / y; integers become float32, element by element."""
+    if _is_complex(x) and not _is_complex(y):
+        z, r = _complex_and_real("divide", x, y)
+        return ops.make_complex(ops.real(z) / r, ops.imag(z) / r)
     return _binary(ops.Divide(), x, y, floating=True)
 
 
