@@ -245,9 +245,9 @@ def exp(x: Any) -> Any:
     return emit(Exp(), x)
 
 
-def _expm1(x: np.ndarray) -> np.ndarray:
+def _expm1(x: Any) -> np.ndarray:
     """NumPy's, where 0 times an infinity does not get into the imaginary part."""
-    y = np.asarray(np.expm1(x))
+    y: Any = np.asarray(np.expm1(x))
     if y.dtype.kind == "c":
         y.imag = np.where(x.imag == 0, x.imag, y.imag)
     return y
