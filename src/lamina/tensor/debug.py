@@ -99,6 +99,7 @@ def check(f: Callable[..., Any]) -> Callable[..., Any]:
           result: f32[2]
           made: 1 of 2 elements not finite, the first at index (1,)
           operand 0: f32[2], from 0.0 to 1.0
+          at ...
     """
     jitted = f if isinstance(f, Jitted) else Jitted(f, (), False)
 
