@@ -135,3 +135,14 @@ def test_inside_vmap_and_jit() -> None:
     x = real((3, 2, 5), "double")
     got = lm.jit(lm.vmap(lambda x: lm.fft.irfft(lm.fft.rfft(x, axis=0) * 2, n=2, axis=0)))(x)
     np.testing.assert_allclose(got, 2 * x, 1e-14, 1e-14)
+
+
+@pytest.mark.parametrize("axes", [(-1,), (1,), (0,), (1, 2)])
+def test_batches_that_threads_share(axes: tuple[int, ...]) -> None:
+    """Large enough for several chunks of rows, where axes lead that are not transformed."""
+    x = real((70, 40, 50), "double")
+    close(lm.fft.fftn(x, axes=axes), np.fft.fftn(x, axes=axes), "double")
+    close(lm.fft.rfftn(x, axes=axes), np.fft.rfftn(x, axes=axes), "double")
+    y = np.fft.rfftn(x, axes=axes)
+    wanted = np.fft.irfftn(y, s=[x.shape[a] for a in axes], axes=axes)
+    close(lm.fft.irfftn(y, s=[x.shape[a] for a in axes], axes=axes), wanted, "double")

@@ -341,3 +341,17 @@ def test_values_that_are_not_finite() -> None:
             got = f(lm.asarray(z)).numpy()
             assert np.isnan(got[1]).all() and np.isfinite(got[[0, 2]]).all(), f
     assert np.isnan(lm.linalg.inv(lm.asarray(x)).numpy()[1]).any()
+
+
+def test_batches_that_threads_share() -> None:
+    """Large enough for several chunks of rows, with several leading axes."""
+    x = draw((30, 150, 4, 4), "float64")
+    x = (x + np.swapaxes(x, -1, -2)) / 2
+    close(lm.linalg.eigvalsh(lm.asarray(x)), np.linalg.eigvalsh(x))
+    w, v = (p.numpy() for p in lm.linalg.eigh(lm.asarray(x)))
+    close((v * w[..., None, :]) @ np.swapaxes(v, -1, -2), x)
+    close(lm.linalg.pinv(lm.asarray(x), rtol=1e-9), np.linalg.pinv(x, rtol=1e-9), 1e3)
+    side = draw((30, 150, 4, 1), "float64", 1)
+    close(lm.linalg.lstsq(lm.asarray(x), lm.asarray(side)).x, np.linalg.solve(x, side), 1e3)
+    p, l, u = (part.numpy() for part in lm.linalg.lu(lm.asarray(x)))
+    close(p @ l @ u, x)

@@ -57,22 +57,20 @@ def call_of(node: Value, wanted: Sequence[int]) -> Call:
     outputs = [parts[i] for i in wanted]
     rows = rows_of(node)
 
-    def run(addresses: list[int], begin: int, end: int) -> None:
-        def view(address: int, type: TensorType) -> np.ndarray:
-            whole = _view(address, type)
-            if rows.lead is None:
-                return whole
-            return whole.reshape(rows.extent, *type.shape[rows.lead :])[begin:end]
+    reads = [_View(t, rows) for t in inputs]
+    writes = [_View(t, rows) for t in outputs]
 
-        arrays = [view(a, t) for a, t in zip(addresses, inputs)]
+    def run(addresses: list[int], begin: int, end: int) -> None:
+        arrays = [view.at(a, begin, end) for view, a in zip(reads, addresses)]
         for array in arrays:
             array.flags.writeable = False
         with at(node.span), np.errstate(all="ignore"):
             result = op.call(*arrays)
             results = result if isinstance(node.type, TupleType) else (result,)
-            _require(len(results) == len(parts), node, f"{len(results)} results")
-            for address, type, i in zip(addresses[len(inputs) :], outputs, wanted):
-                _put(view(address, type), results[i], node, i)
+            if len(results) != len(parts):
+                raise _otherwise(node, f"{len(results)} results")
+            for view, address, i in zip(writes, addresses[len(inputs) :], wanted):
+                _put(view.at(address, begin, end), results[i], node, i)
 
     return Call(run, len(inputs) + len(outputs))
 
@@ -82,31 +80,36 @@ def parts_of(node: Value) -> tuple[TensorType, ...]:
     return node.type.items if isinstance(node.type, TupleType) else (node.type,)
 
 
-def _view(address: int, type: TensorType) -> np.ndarray:
-    """The array at an address; the memory belongs to the program."""
-    if not type.size:
-        return np.empty(type.shape, type.dtype.numpy)
-    memory: Any = (ctypes.c_char * type.size_bytes).from_address(address)
-    return np.frombuffer(memory, type.dtype.numpy, type.size).reshape(type.shape)
+class _View:
+    """An array in the memory of a program, of which a call sees some rows."""
+
+    def __init__(self, type: TensorType, rows: Rows):
+        self.cut = rows.lead is not None
+        self.shape = (rows.extent, *type.shape[rows.lead :]) if self.cut else type.shape
+        self.dtype = type.dtype.numpy
+        self.memory: Any = ctypes.c_char * type.size_bytes
+
+    def at(self, address: int, begin: int, end: int) -> np.ndarray:
+        """The rows from `begin` to `end` of the array at an address."""
+        memory = self.memory.from_address(address) if self.memory._length_ else None
+        whole = np.ndarray(self.shape, self.dtype, memory)
+        return whole[begin:end] if self.cut else whole
 
 
 def _put(place: np.ndarray, result: Any, node: Value, i: int) -> None:
     array = np.asarray(result)
-    given = f"{array.dtype}{list(array.shape)} as result {i}"
-    _require(array.shape == place.shape, node, given)
-    _require(array.dtype == place.dtype, node, given, DTypeError)
+    if array.shape != place.shape or array.dtype != place.dtype:
+        kind = ShapeError if array.shape != place.shape else DTypeError
+        raise _otherwise(node, f"{array.dtype}{list(array.shape)} as result {i}", kind)
     np.copyto(place, array)
 
 
-def _require(
-    condition: bool, node: Value, given: str, kind: type[LaminaError] = ShapeError
-) -> None:
-    if not condition:
-        raise kind(
-            f"{node.op.name}: the call gave something else than declared",
-            [f"declared: {node.type}", f"given:    {given}"],
-            "make the type rule and the function agree",
-        )
+def _otherwise(node: Value, given: str, kind: type[LaminaError] = ShapeError) -> LaminaError:
+    return kind(
+        f"{node.op.name}: the call gave something else than declared",
+        [f"declared: {node.type}", f"given:    {given}"],
+        "make the type rule and the function agree",
+    )
 
 
 def surfaced(error: BaseException | None, node: Value, line: Span | None) -> BaseException:

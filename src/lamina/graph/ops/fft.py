@@ -83,6 +83,9 @@ class Fourier(Opaque):
             y = np.moveaxis(np.moveaxis(y, axis, -1) @ w, -1, axis)
         return y.astype(arrays[0].dtype)
 
+    def independent(self, *types: TensorType) -> int:
+        return types[0].rank + self.axes[0]
+
     def call(self, *arrays: Any) -> np.ndarray:
         f = _library().ifftn if self.inverse else _library().fftn
         return f(arrays[0], axes=self.axes, norm=self.norm)
@@ -137,6 +140,9 @@ class RealFourier(Opaque):
         y = np.moveaxis(x, self.axis, -1) @ (w * _factor(n, False, self.norm))
         return np.moveaxis(y, -1, self.axis).astype(np.result_type(x.dtype, np.complex64))
 
+    def independent(self, *types: TensorType) -> int:
+        return types[0].rank + self.axis
+
     def call(self, *arrays: Any) -> np.ndarray:
         return _library().rfft(arrays[0], axis=self.axis, norm=self.norm)
 
@@ -183,6 +189,9 @@ class HalfFourier(Opaque):
         w[1 : (n + 1) // 2] *= 2
         y = np.real(x @ w)
         return np.moveaxis(y, -1, self.axis).astype(np.finfo(arrays[0].dtype).dtype)
+
+    def independent(self, *types: TensorType) -> int:
+        return types[0].rank + self.axis
 
     def call(self, *arrays: Any) -> np.ndarray:
         return _library().irfft(arrays[0], self.size, axis=self.axis, norm=self.norm)

@@ -13,7 +13,7 @@ from lamina.graph.ops.complex import conj, real
 from lamina.graph.ops.convert import cast
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.item import items
-from lamina.graph.ops.linalg.lapack import computed, where_finite
+from lamina.graph.ops.linalg.lapack import Factorization, computed, where_finite
 from lamina.graph.ops.linalg.matrices import (
     diagonal,
     matmul,
@@ -22,7 +22,6 @@ from lamina.graph.ops.linalg.matrices import (
     square_size,
 )
 from lamina.graph.ops.linalg.solve import solve
-from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.reduce import sum
 
 PROBLEM = "has no eigenvalues that LAPACK finds"
@@ -42,7 +41,7 @@ def _as_complex(x: np.ndarray, like: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Eig(Opaque):
+class Eig(Factorization):
     """(w, V): x V = V diag(w), columns of V of length 1, all complex.  Inputs: square matrices.
 
     Derivatives exist where the eigenvalues differ. Eigenvectors are fixed up to a phase only, and
@@ -72,7 +71,7 @@ def eig(x: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Eigenvalues(Opaque):
+class Eigenvalues(Factorization):
     """The eigenvalues, complex, in no order.  Inputs: square matrices.
 
     Derivatives exist where they differ. Source: LAPACK, xGEEV; Giles 2008, 3.1.

@@ -13,7 +13,7 @@ from lamina.graph.ops.complex import real
 from lamina.graph.ops.convert import cast
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.item import item, items
-from lamina.graph.ops.linalg.lapack import computed, where_finite
+from lamina.graph.ops.linalg.lapack import Factorization, computed, where_finite
 from lamina.graph.ops.linalg.matrices import (
     adjoint,
     diagonal,
@@ -22,14 +22,13 @@ from lamina.graph.ops.linalg.matrices import (
     reciprocal_differences,
     square_size,
 )
-from lamina.graph.ops.opaque import Opaque
 
 PROBLEM = "has no eigenvalues that LAPACK finds"
 HELP = "scale the matrix, or use a wider dtype"
 
 
 @dataclass(frozen=True)
-class Eigh(Opaque):
+class Eigh(Factorization):
     """(w, V): x = V diag(w) V^H, w real and rising.  Inputs: Hermitian matrices.
 
     Reads the lower triangle of x; the derivative is that on Hermitian matrices, so gradients are
@@ -61,7 +60,7 @@ def eigh(x: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class HermitianEigenvalues(Opaque):
+class HermitianEigenvalues(Factorization):
     """The eigenvalues, real and rising.  Inputs: Hermitian matrices.
 
     Reads the lower triangle. Derivatives exist where they differ.

@@ -10,13 +10,12 @@ import numpy as np
 
 from lamina.graph.ir import TensorType, emit, same_dtype
 from lamina.graph.ops.elementwise import INEXACT, same_shape
-from lamina.graph.ops.linalg.lapack import rounded, where_finite, widened
+from lamina.graph.ops.linalg.lapack import Factorization, rounded, where_finite, widened
 from lamina.graph.ops.linalg.matrices import square_size, transposed
-from lamina.graph.ops.opaque import Opaque
 
 
 @dataclass(frozen=True)
-class MatrixExponential(Opaque):
+class MatrixExponential(Factorization):
     """1 + x + x^2 / 2 + ..., or its derivative in several directions.  Inputs: square matrices.
 
     The operands are x and directions E1, ..., Ek, as many as there are beyond the first. The result

@@ -16,6 +16,17 @@ from lamina.base.dtypes import dtype
 from lamina.base.errors import LinAlgError
 from lamina.graph.ir import TensorType
 from lamina.graph.ops.elementwise import HALVES
+from lamina.graph.ops.opaque import Opaque
+
+
+class Factorization(Opaque, abstract=True):
+    """What is computed for each matrix of a batch alone, so that threads can share the batch.
+
+    Not for ops that fail for some matrices: their errors say which one of the batch it is.
+    """
+
+    def independent(self, *types: TensorType) -> int:
+        return types[0].rank - 2
 
 
 def widened(x: np.ndarray) -> np.ndarray:
@@ -80,11 +91,11 @@ def where_finite(f: Callable[..., Any], x: np.ndarray, *others: np.ndarray) -> A
 
     The iterations inside LAPACK need not end on such a matrix, or end the process.
     """
+    if all(np.isfinite(a).all() for a in (x, *others)):
+        return f(x, *others)
     finite = np.asarray(np.isfinite(x).all((-2, -1)))
     for other in others:
         finite = finite & np.isfinite(other).all((-2, -1))
-    if finite.all():
-        return f(x, *others)
     cleared = [np.where(finite[..., None, None], a, np.eye(*a.shape[-2:], dtype=a.dtype))
                for a in (x, *others)]  # fmt: skip
     result = f(*cleared)

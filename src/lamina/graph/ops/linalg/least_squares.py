@@ -11,7 +11,7 @@ import numpy as np
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops.elementwise import INEXACT
-from lamina.graph.ops.linalg.lapack import computed, where_finite
+from lamina.graph.ops.linalg.lapack import Factorization, computed, where_finite
 from lamina.graph.ops.linalg.matrices import (
     adjoint,
     matmul,
@@ -19,7 +19,6 @@ from lamina.graph.ops.linalg.matrices import (
     system_sizes,
     transposed,
 )
-from lamina.graph.ops.opaque import Opaque
 
 PROBLEM = "has no singular values that LAPACK finds"
 HELP = "scale the matrix, or use a wider dtype"
@@ -43,7 +42,7 @@ def _singular_parts(a: np.ndarray, tolerance: np.ndarray) -> tuple[np.ndarray, .
 
 
 @dataclass(frozen=True)
-class PseudoInverse(Opaque):
+class PseudoInverse(Factorization):
     """The Moore-Penrose inverse of a.  Inputs: matrices, and a real tolerance for each.
 
     Singular values up to the tolerance times the largest one count as 0. The derivative exists
@@ -85,7 +84,7 @@ def pseudo_inverse(a: Any, tolerance: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class LeastSquares(Opaque):
+class LeastSquares(Factorization):
     """The shortest x for which |a x - b| is smallest.  Inputs: two matrices, and a real tolerance.
 
     Singular values of a up to the tolerance times the largest one count as 0. Linear in b; the

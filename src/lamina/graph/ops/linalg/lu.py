@@ -15,16 +15,15 @@ from lamina.graph.ops.constant import constant, zeros_like
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.iota import iota
 from lamina.graph.ops.item import items
-from lamina.graph.ops.linalg.lapack import each, rounded, where_finite, widened
+from lamina.graph.ops.linalg.lapack import Factorization, each, rounded, where_finite, widened
 from lamina.graph.ops.linalg.matrices import lower, matmul, matrix_sizes, transposed, upper
 from lamina.graph.ops.linalg.triangular import triangular_solve
-from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.shape import concatenate, part
 
 
 @dataclass(frozen=True)
-class Lu(Opaque):
+class Lu(Factorization):
     """(p, L, U): x[p] = L U, L lower triangular with ones on the diagonal.  Inputs: matrices.
 
     p are int64. Partial pivoting. Derivatives exist where the leading columns of x are independent.

@@ -12,7 +12,7 @@ from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.item import items
-from lamina.graph.ops.linalg.lapack import rounded, where_finite, widened
+from lamina.graph.ops.linalg.lapack import Factorization, rounded, where_finite, widened
 from lamina.graph.ops.linalg.matrices import (
     adjoint,
     completed,
@@ -23,12 +23,11 @@ from lamina.graph.ops.linalg.matrices import (
     transposed,
 )
 from lamina.graph.ops.linalg.triangular import triangular_solve
-from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.shape import concatenate, part
 
 
 @dataclass(frozen=True)
-class Qr(Opaque):
+class Qr(Factorization):
     """(Q, R): x = Q R, Q with orthonormal columns, R upper triangular.  Inputs: matrices.
 
     `complete`: Q is square; else it has as many columns as x has rows or columns, whichever are

@@ -13,7 +13,7 @@ from lamina.graph.ops.complex import real
 from lamina.graph.ops.convert import cast
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.item import items
-from lamina.graph.ops.linalg.lapack import computed, where_finite
+from lamina.graph.ops.linalg.lapack import Factorization, computed, where_finite
 from lamina.graph.ops.linalg.matrices import (
     adjoint,
     completed,
@@ -25,14 +25,13 @@ from lamina.graph.ops.linalg.matrices import (
     scaled_columns,
     scaled_rows,
 )
-from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.shape import part
 
 HELP = "scale the matrix, or use a wider dtype"
 
 
 @dataclass(frozen=True)
-class Svd(Opaque):
+class Svd(Factorization):
     """(U, S, Vh): x = U diag(S) Vh, S real and falling.  Inputs: matrices, floating or complex.
 
     `full`: U and Vh are square; else they have as many columns and rows as there are singular
@@ -96,7 +95,7 @@ def svd(x: Any, full: bool = False) -> Any:
 
 
 @dataclass(frozen=True)
-class SingularValues(Opaque):
+class SingularValues(Factorization):
     """The singular values, falling.  Inputs: matrices, floating or complex.
 
     Derivatives exist where those that are not 0 differ. Source: LAPACK, xGESDD; Giles 2008, 3.1.
