@@ -35,8 +35,11 @@ def test_a_traced_tensor_says_whether_it_is_trained() -> None:
         "running_var": False,
         "num_batches_tracked": False,
     }
+    norm.weight[0] = 2.0
+    assert norm.weight.tolist() == [2.0, 1.0]
+    norm.weight.freeze()
     with pytest.raises(lm.ImmutableError):
-        norm.weight[0] = 1.0  # type: ignore[index]
+        norm.weight[0] = 1.0
 
 
 def test_a_static_graph_is_built_without_data_and_keeps_all_branches() -> None:

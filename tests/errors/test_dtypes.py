@@ -154,7 +154,10 @@ def test_index_of_floats() -> None:
     with pytest.raises(lm.DTypeError) as error:
         x[i]
     assert whole(error) == (
-        "index: float32 is not an integer type\n  tensor: f32[3]\n  at test_index_of_floats: x[i]"
+        "index: float32 is not an integer type\n"
+        "  tensor: f32[3]\n"
+        "  help: indices are integers, masks are boolean: cast, or compare, as in x > 0\n"
+        "  at test_index_of_floats: x[i]"
     )
 
 

@@ -152,7 +152,8 @@ def test_show_and_convert():
 
 def test_copies():
     x = lm.asarray([1.0, 2.0])
-    assert copy.deepcopy(x) is x
+    y = copy.deepcopy(x)
+    assert y is not x and y._value is x._value  # the elements are shared: they do not change
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(x + 1)).numpy(), [2.0, 3.0])
 
 

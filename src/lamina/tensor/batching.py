@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lamina.base.errors import ShapeError, UsageError, user_frames
-from lamina.graph.ir import TensorType, topological
+from lamina.graph.ir import TensorType, emit, topological
+from lamina.graph.ops import Identity
 from lamina.graph.transforms import batch_values
 from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import Place, Substitution, map_tree, tensors
@@ -39,7 +40,9 @@ class _Examples:
         self.arguments: list[Any] = []
         for i, (arg, axis) in enumerate(zip(args, axes, strict=True)):
             replace = functools.partial(self._replace, i, axis)
-            substitution = Substitution([arg], lambda leaf, node, path, r=replace: r(leaf))
+            substitution = Substitution(
+                [arg], lambda leaf, node, path, r=replace: r(leaf, node is None and len(path) == 1)
+            )
             self.substitutions.append(substitution)
             self.arguments.append(substitution.root[0])
         if self.size is None:
@@ -50,7 +53,9 @@ class _Examples:
                 "give an axis to some argument",
             )
 
-    def _replace(self, position: int, axis: int | None, leaf: Any) -> Any:
+    def _replace(self, position: int, axis: int | None, leaf: Any, direct: bool) -> Any:
+        if axis is None and isinstance(leaf, Tensor) and direct:
+            return emit(Identity(), leaf)  # the function's own, which it may assign into
         if axis is None or not isinstance(leaf, Tensor | np.ndarray):
             return leaf
         if isinstance(leaf, Tensor) and leaf._value.id in self.batched:
@@ -93,6 +98,7 @@ class _Examples:
             t
             for substitution in self.substitutions
             for place in substitution.places
+            if place.path  # else it is the list around an argument
             for _, value in place.changes()
             for t in tensors(value)
         ]
@@ -134,7 +140,8 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
 
     @functools.wraps(f)
     def mapped(*args: Any, **kwargs: Any) -> Any:
-        with user_frames, exclusive, eager.history_kept():
+        inside = eager.history_kept(), eager.closed("vmap", eager.now())
+        with user_frames, exclusive, inside[0], inside[1]:
             examples = _Examples(args, in_axes)
             assert examples.size is not None
             saved = random.default.key

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class Place:
         path: keys from the root.
         before: a copy of what it held.
         installed: a copy of what it held while the function ran.
+        values: those of the tensors in it, by key.
     """
 
     owner: Any
@@ -73,12 +74,24 @@ class Place:
     path: tuple[Any, ...]
     before: Any
     installed: Any = None
+    values: dict[Any, Any] = field(default_factory=dict)
+
+    def install(self) -> None:
+        """Note what it holds now, and the values of its tensors, into which may be assigned."""
+        self.installed = copy.copy(self.held)
+        self.values = {k: v._value for k, v in entries(self.held) if isinstance(v, Tensor)}
 
     def changes(self) -> list[tuple[Any, Any]]:
-        """Keys and new children that the function assigned."""
+        """Keys and new children that the function assigned, or assigned into."""
         missing = object()
         at = self.installed.get if isinstance(self.held, dict) else self._item
-        return [(k, v) for k, v in entries(self.held) if at(k, missing) is not v]
+        return [
+            (k, v) for k, v in entries(self.held) if at(k, missing) is not v or self._rebound(k, v)
+        ]
+
+    def _rebound(self, key: Any, child: Any) -> bool:
+        """Whether the function assigned into the elements of a tensor that it found there."""
+        return isinstance(child, Tensor) and self.values.get(key) is not child._value
 
     def _item(self, index: int, missing: Any) -> Any:
         return self.installed[index] if index < len(self.installed) else missing
@@ -125,7 +138,7 @@ class Substitution:
         self._replace = replace
         self.root = self._visit(root, (), None, 0)
         for place in self.places:
-            place.installed = copy.copy(place.held)
+            place.install()
 
     def _visit(self, obj: Any, path: tuple[Any, ...], node: Any, depth: int) -> Any:
         held = contents(obj)
@@ -162,9 +175,9 @@ class Substitution:
         """Every leaf as it was before, except where the function assigned something."""
         for place in self.places:
             before = dict(entries(place.before))
-            installed = dict(entries(place.installed))
+            assigned = {key for key, _ in place.changes()}
             for key, child in entries(place.held):
-                if key in installed and installed[key] is child and before[key] is not child:
+                if key in before and key not in assigned and before[key] is not child:
                     place.held[key] = before[key]
 
 

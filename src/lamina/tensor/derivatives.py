@@ -50,6 +50,7 @@ class _Variables:
 
     def __init__(self, arguments: Sequence[Any]):
         self.copies: list[Tensor] = []
+        self.values: list[Value] = []  # of the copies, before the function assigned into them
         self.met: list[int] = []
         self._of_tensor: dict[tuple[int, int], int] = {}
         self._of_copy: dict[int, int] = {}
@@ -91,11 +92,8 @@ class _Variables:
         made = emit(Identity(), x)
         self._of_copy[id(made)] = len(self.copies)
         self.copies.append(made)
+        self.values.append(made._value)
         return made
-
-    @property
-    def values(self) -> list[Value]:
-        return [t._value for t in self.copies]
 
     def tree(self, index: int, found: Sequence[Any]) -> Any:
         """An object like argument `index`, `found` in place of its variables and None elsewhere."""

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamina.base.dtypes import bool_
 from lamina.base.errors import (
     LaminaError,
     OutOfMemoryError,
@@ -70,6 +71,7 @@ class _Transforms(threading.local):
     """How many transforms this thread is in; they need the history of values looked at."""
 
     active = 0
+    closed: tuple[tuple[str, int], ...] = ()  # the transforms that trace, and what is theirs
 
 
 _transforms = _Transforms()
@@ -92,6 +94,34 @@ def history_kept() -> Iterator[None]:
 def transforming() -> bool:
     """Whether a transform is under way in this thread."""
     return _transforms.active > 0
+
+
+@contextmanager
+def closed(transform: str, since: int) -> Iterator[None]:
+    """Inside, what is traced belongs to `transform`: values with ids from `since` on.
+
+    Older tensors cannot be assigned into, because that would happen once, while tracing, and leave
+    in them a value that exists only there.
+    """
+    outer = _transforms.closed
+    _transforms.closed = (*outer, (transform, since))
+    try:
+        yield
+    finally:
+        _transforms.closed = outer
+
+
+def now() -> int:
+    """An id above those of all values made so far."""
+    return Value(TensorType(bool_)).id
+
+
+def closed_to(value: Value) -> str | None:
+    """The transform that is under way and in which `value` was not made."""
+    if not _transforms.closed:
+        return None
+    transform, since = _transforms.closed[-1]
+    return transform if value.id < since else None
 
 
 def leaf(type: TensorType, buffer: Any) -> Value:
@@ -182,6 +212,13 @@ def hold(value: Value, tensor: Any) -> None:
     binding.holder = weakref.ref(tensor)
     if binding.family is not None:
         binding.family.root().add(binding.holder)
+
+
+def let_go(value: Value, tensor: Any) -> None:
+    """Note that `tensor` stands for `value` no more."""
+    binding = value.data
+    if binding.holder is not None and binding.holder() is tensor:
+        binding.holder = None
 
 
 def _related(roots: Sequence[Value]) -> list[Value]:

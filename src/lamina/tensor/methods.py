@@ -13,13 +13,13 @@ from lamina.tensor.conversion import astype
 from lamina.tensor.namespace import (
     cumulative,
     elementwise,
-    indexing,
     linear_algebra,
     manipulation,
     reductions,
     searching,
     sorting,
 )
+from lamina.tensor.namespace.indexing import picking, read, update
 from lamina.tensor.promotion import broadcast_to
 from lamina.tensor.tensor import Tensor
 
@@ -68,7 +68,7 @@ METHODS: tuple[Callable[..., Any], ...] = (
     elementwise.isnan,
     elementwise.isinf,
     elementwise.isfinite,
-    indexing.take,
+    picking.take,
     linear_algebra.matmul,
     manipulation.expand_dims,
     manipulation.flatten,
@@ -172,7 +172,9 @@ def attach() -> None:
         positional = f.__name__ in AXIS_BY_POSITION
         setattr(Tensor, f.__name__, _by_position(f) if positional else f)
     members: dict[str, Any] = {
-        "__getitem__": indexing.index,
+        "__getitem__": read.index,
+        "__setitem__": update.assign,
+        "at": property(update.at),
         "__neg__": elementwise.negative,
         "__pos__": elementwise.positive,
         "__abs__": elementwise.abs,

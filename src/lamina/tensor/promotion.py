@@ -24,9 +24,9 @@ from lamina.tensor.conversion import (
     scalar_dtype,
     sizes_of,
 )
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, apart
 
-_KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2, "complex": 3, "storage": 4}
+KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2, "complex": 3, "storage": 4}
 
 
 def is_number(x: Any) -> bool:
@@ -50,7 +50,7 @@ def common_dtype(name: str, operands: tuple[Any, ...]) -> DType:
         raise DTypeError(f"{name}: no common dtype", facts, "cast one of them") from None
     for w in weak:
         alone = not strong and found is not None and w.kind == found.kind and w.bits > found.bits
-        if found is None or alone or _KIND_ORDER[w.kind] > _KIND_ORDER[found.kind]:
+        if found is None or alone or KIND_ORDER[w.kind] > KIND_ORDER[found.kind]:
             found = _at_width(w, found) if strong and found is not None else w
     assert found is not None
     return found
@@ -92,11 +92,15 @@ def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Tensor:
 
     Source: Python array API 2024.12, `broadcast_to`.
     """
-    x = asarray(x)
+    found = spread(asarray(x), sizes_of(shape))
+    return apart(found, x)
+
+
+def spread(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`broadcast_to`, which may give `x` itself."""
     old = x.type.shape
     if old == shape:
         return x
-    shape = sizes_of(shape)
     lead = len(shape) - len(old)
     if lead < 0 or any(a not in (b, 1) for a, b in zip(old, shape[lead:], strict=True)):
         raise ShapeError(
@@ -144,7 +148,7 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
     shape = shapes[0] if len(shapes) == 1 else broadcast_shapes(name, shapes)
     return tuple(
         [
-            broadcast_to(asarray(x, dtype=dtype) if x.weak else cast(x, dtype), shape)
+            spread(asarray(x, dtype=dtype) if x.weak else cast(x, dtype), shape)
             if isinstance(x, Tensor)
             else full_of(x, dtype, shape)
             for x in given

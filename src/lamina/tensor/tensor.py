@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 class Tensor(Expression):
     """An n-dimensional array with a dtype; operations on it are recorded and fused.
 
+    The elements behind a Tensor never change. `x[key] = value` gives the object `x` other ones;
+    every other tensor, views of `x` included, keeps what it has.
+
     Make one with `lm.asarray(data)`. Looking at elements (`print`, `float()`, `numpy()`, `if`)
     computes it together with everything pending that it needs.
 
@@ -34,7 +37,7 @@ class Tensor(Expression):
         weak: whether it stands for a Python number, which takes the other operand's dtype.
     """
 
-    __slots__ = ("__weakref__", "_value", "type", "weak")
+    __slots__ = ("__weakref__", "_frozen", "_value", "type", "weak")
     emit_level = 1
     __array_ufunc__ = None  # NumPy leaves `array + tensor` to the Tensor
 
@@ -48,6 +51,7 @@ class Tensor(Expression):
     if TYPE_CHECKING:  # attached by methods.py
 
         def __getitem__(self, key: Any) -> Tensor: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         values = tuple([x._value if type(x) is Tensor else x for x in operands])
@@ -211,21 +215,31 @@ class Tensor(Expression):
     def __dlpack_device__(self) -> tuple[int, int]:
         return interchange.CPU
 
-    def __setitem__(self, key: object, value: object, /) -> NoReturn:
-        raise ImmutableError(
-            "x[...] = value: a tensor does not change",
-            [f"tensor: {self.type}"],
-            "make another: lm.where(mask, value, x), or lm.concat of the parts",
-        )
+    def freeze(self) -> Tensor:
+        """Refuse assignment from now on; the tensor itself.
+
+        Example:
+            >>> import lamina as lm
+            >>> x = lm.zeros(3).freeze()
+            >>> x.is_frozen
+            True
+        """
+        self._frozen = True
+        return self
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether `x[...] = value` is refused."""
+        return getattr(self, "_frozen", False)
 
     def __hash__(self) -> int:
         return id(self)
 
     def __copy__(self) -> Tensor:
-        return self
+        return alias(self)
 
     def __deepcopy__(self, memo: Any) -> Tensor:
-        return self
+        return alias(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return from_numpy, (np.array(self.numpy()),)
@@ -284,6 +298,45 @@ def _fresh(value: Value) -> Tensor:
     tensor.weak = False
     eager.hold(value, tensor)
     return tensor
+
+
+def alias(x: Tensor) -> Tensor:
+    """Another Tensor of the same elements: an assignment into one does not change the other."""
+    tensor = object.__new__(Tensor)
+    tensor._value = x._value
+    tensor.type = x.type
+    tensor.weak = x.weak
+    return tensor
+
+
+def apart(result: Tensor, x: Any) -> Tensor:
+    """`result`, or another Tensor of its elements where it is the object `x` itself."""
+    return alias(result) if result is x else result
+
+
+def require_assignable(x: Tensor) -> None:
+    """Raise ImmutableError unless `x[...] = value` may be done here."""
+    if x.is_frozen:
+        raise ImmutableError(
+            "x[...] = value: the tensor is frozen",
+            [f"tensor: {x.type}"],
+            "make another: x.at[...].set(value), or assign into a copy, x[...]",
+        )
+    transform = eager.closed_to(x._value)
+    if transform is not None:
+        raise ImmutableError(
+            f"x[...] = value: the tensor was made outside {transform}",
+            [f"tensor: {x.type}"],
+            "pass it as an argument and return it, or assign into a copy, y = x[...]",
+        )
+
+
+def rebind(x: Tensor, other: Tensor) -> None:
+    """From now on `x` has the elements of `other`, a tensor that nobody else holds."""
+    eager.let_go(x._value, x)
+    x._value = other._value
+    x.weak = False
+    eager.hold(x._value, x)
 
 
 def wrap(value: Value) -> Tensor:

@@ -244,7 +244,10 @@ class _Recipe:
 
     def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any):
         self.leaves = flat.leaves
+        self._keywords = (len(call) - 1,)
+        since = eager.now()
         self.placeholders = self._placeholders()
+        self._inputs = [t._value for t in self.placeholders]  # before anything is assigned into
         self._index = {id(t): i for i, t in reversed(list(enumerate(self.placeholders)))}
         self._numbers = {v._value.id: i for i, v in reversed(list(enumerate(self.placeholders)))}
         self.values: list[Value] = []
@@ -254,7 +257,7 @@ class _Recipe:
         self.structure: list[Any] = []
         self.generator: list[tuple[str, int]] = []
         random_state = _hidden_state()
-        with eager.history_kept():
+        with eager.history_kept(), eager.closed("jit", since):
             self.substitution = Substitution(call, self._replacer())
             saved = dict(random.default.__dict__)
             random.default.__dict__.update(random_state)
@@ -329,8 +332,8 @@ class _Recipe:
         return found
 
     def _assigned(self, place: Place, assigned: list[tuple[Any, Any]], removed: list[Any]) -> None:
-        if not place.path and isinstance(place.held, list):
-            return  # the list of arguments itself
+        if place.path in ((), self._keywords):
+            return  # the arguments themselves, by position and by keyword: the function's own
         for key in reversed(removed):
             self.structure.append(Removal(place.path, key))
         for key, new in assigned:
@@ -378,10 +381,10 @@ class _Recipe:
         self.read = [
             i
             for i, t in enumerate(self.placeholders)
-            if t._value.id in reached and self._index[id(t)] == i
+            if self._inputs[i].id in reached and self._index[id(t)] == i
         ]
         hidden = [state[n]._value for n, _ in self.generator]
-        leaves = [self.placeholders[i]._value for i in self.read]
+        leaves = [self._inputs[i] for i in self.read]
         self.graph = _clean_graph([*leaves, *self.captured, *hidden], self.values)
         self.outputs = [v.type for v in self.values]
 

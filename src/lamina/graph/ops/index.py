@@ -15,6 +15,7 @@ import numpy as np
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
 from lamina.base.spans import Span
 from lamina.graph.ir import Expression, Graph, Op, TensorType, Value, emit, same_dtype
+from lamina.graph.ops.arithmetic import add
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import HALVES, NUMBERS
 from lamina.graph.ops.reduce import expand
@@ -211,6 +212,11 @@ class Scatter(Indexed, abstract=True):
             raise self.misfit(types, "updates have the axes of the indices, then the rest of x")
         return x
 
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        """What becomes of elements that meet one update each."""
+        raise NotImplementedError
+
     @property
     def sums(self) -> bool:
         """Whether halves are combined in f32 and rounded once."""
@@ -271,6 +277,10 @@ class ScatterAdd(Scatter):
     combiner = "add"
     ufunc = np.add
     jointly = True
+
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        return add(x, updates)
 
     def linear_operands(self, count: int) -> tuple[int, ...]:
         return (0, 1)

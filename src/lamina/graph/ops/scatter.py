@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from lamina.base.dtypes import int64
+from lamina.graph.ops.arithmetic import maximum, minimum, multiply
 from lamina.graph.ops.comparison import equal, select
 from lamina.graph.ops.constant import constant, lift, zeros_like
 from lamina.graph.ops.convert import cast
@@ -34,6 +35,10 @@ class ScatterSet(Scatter):
     kinds = ANY
     combiner = None
     jointly = True
+
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        return updates
 
     def linear_operands(self, count: int) -> tuple[int, ...]:
         return (0, 1)
@@ -77,6 +82,10 @@ class ScatterMultiply(Scatter):
     kinds = NUMBERS
     combiner = "multiply"
     ufunc = np.multiply
+
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        return multiply(x, updates)
 
     def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
         x, updates, *indices = operands
@@ -123,6 +132,10 @@ class ScatterMin(_ScatterExtreme):
     combiner = "minimum"
     ufunc = np.minimum
 
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        return minimum(x, updates)
+
 
 def scatter_min(x: Any, updates: Any, indices: Any, *options: Any) -> Any:
     """x with what is at `indices` replaced by the least of it and the updates."""
@@ -138,6 +151,10 @@ class ScatterMax(_ScatterExtreme):
 
     combiner = "maximum"
     ufunc = np.maximum
+
+    @staticmethod
+    def met(x: Any, updates: Any) -> Any:
+        return maximum(x, updates)
 
 
 def scatter_max(x: Any, updates: Any, indices: Any, *options: Any) -> Any:

@@ -147,22 +147,18 @@ def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
     source = eager.Source(name)
     since = begin()
     made = [[placeholder(t, source) for t in tree.types] for tree in arguments]
+    inputs = [t._value for leaves in made for t in leaves]
     with (
         exclusive,
         eager.history_kept(),
+        eager.closed(name, since),
         _generator(source) as (state, after),
         effects.collecting() as tokens,
     ):
         result = f(*[tree.filled(leaves) for tree, leaves in zip(arguments, made, strict=True)])
         after.update({n: random.default.__dict__[n] for n in state})
-    return Body(
-        [t for leaves in made for t in leaves],
-        result,
-        state,
-        after,
-        since,
-        effects.together(tokens),
-    )
+    whole = effects.together(tokens)
+    return Body([wrap(v) for v in inputs], result, state, after, since, whole)
 
 
 @contextmanager

@@ -11,12 +11,12 @@ from lamina.graph import ops
 from lamina.tensor.conversion import asarray
 from lamina.tensor.namespace.elementwise import atan2
 from lamina.tensor.promotion import meet
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, apart
 
 
 def real(x: Any, /) -> Tensor:
     """The real part of each element; x itself if it is not complex."""
-    return ops.real(asarray(x))
+    return apart(ops.real(asarray(x)), x)
 
 
 def imag(x: Any, /) -> Tensor:
@@ -26,7 +26,7 @@ def imag(x: Any, /) -> Tensor:
 
 def conj(x: Any, /) -> Tensor:
     """The complex conjugate of each element; x itself if it is not complex."""
-    return ops.conj(asarray(x))
+    return apart(ops.conj(asarray(x)), x)
 
 
 def angle(x: Any, /) -> Tensor:

@@ -19,7 +19,7 @@ from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.namespace.elementwise import where
 from lamina.tensor.namespace.manipulation import unstack
 from lamina.tensor.promotion import is_number
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, alias
 
 
 def dynamic_slice(x: Any, starts: Any, sizes: Sequence[int]) -> Tensor:
@@ -54,7 +54,7 @@ def dynamic_slice(x: Any, starts: Any, sizes: Sequence[int]) -> Tensor:
         )
     axes = [a for a in range(x.ndim) if wanted[a] != x.shape[a]]
     if not axes:
-        return x
+        return alias(x)
     op = DynamicSlice(tuple(a - x.ndim for a in axes), tuple(wanted[a] for a in axes))
     return emit(op, x, *[places[a] for a in axes])
 

@@ -23,7 +23,7 @@ from lamina.tensor.promotion import (
     keep_weak,
     meet,
 )
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, apart
 
 
 def _binary(op: Op, x: Any, y: Any, floating: bool = False) -> Tensor:
@@ -281,12 +281,13 @@ def trunc(x: Any, /) -> Tensor:
 
 def _rounded(op: Op, x: Any) -> Tensor:
     given = asarray(x)
-    return given if given.dtype.is_integer or given.dtype.kind == "bool" else emit(op, given)
+    whole = given.dtype.is_integer or given.dtype.kind == "bool"
+    return apart(given, x) if whole else emit(op, given)
 
 
 def positive(x: Any, /) -> Tensor:
-    """x itself."""
-    return asarray(x)
+    """+x: the same elements."""
+    return apart(asarray(x), x)
 
 
 def square(x: Any, /) -> Tensor:
@@ -431,7 +432,7 @@ def clip(x: Any, /, min: Any = None, max: Any = None) -> Tensor:
     given = asarray(x)
     if min is not None:
         given = maximum(given, _bound(min, given))
-    return given if max is None else minimum(given, _bound(max, given))
+    return apart(given, x) if max is None else minimum(given, _bound(max, given))
 
 
 def _bound(limit: Any, x: Tensor) -> Any:

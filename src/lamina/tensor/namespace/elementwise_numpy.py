@@ -25,7 +25,7 @@ from lamina.tensor.namespace.elementwise import (
 )
 from lamina.tensor.namespace.float_bits import copysign
 from lamina.tensor.promotion import meet
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, apart
 
 
 def fmax(x: Any, y: Any, /) -> Tensor:
@@ -116,7 +116,7 @@ def nan_to_num(
     """
     given = asarray(x)
     if not given.dtype.is_float:
-        return given
+        return apart(given, x)
     limits = finfo(given.dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf

@@ -114,6 +114,12 @@ def einsum(spec: str, *operands: Any) -> Tensor:
 
     Source: NumPy, `einsum`.
     """
+    if not isinstance(spec, str):
+        raise UsageError(
+            "einsum: the specification is no text",
+            [f"given: {type(spec).__name__}"],
+            'it comes first, as in einsum("ij,jk->ik", x, y)',
+        )
     given = [asarray(x) for x in operands]
     inputs, output = _parse(spec, given)
     names, current = inputs[0], given[0]

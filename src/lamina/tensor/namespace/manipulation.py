@@ -16,7 +16,7 @@ from lamina.graph.ir import emit
 from lamina.graph.ops import Concatenate, Flip, Gather, Permute, Reshape, Slice
 from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, alias, apart
 
 
 def normal_axis(name: str, axis: int, rank: int) -> int:
@@ -50,7 +50,7 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
         wanted = tuple(x.size // known if n == -1 else n for n in wanted)
     if min(wanted, default=0) < 0 or math.prod(wanted) != x.size:
         raise _unfilled(x, wanted)
-    return x if wanted == x.shape else emit(Reshape(x.shape, wanted), x)
+    return alias(x) if wanted == x.shape else emit(Reshape(x.shape, wanted), x)
 
 
 def _unfilled(x: Tensor, wanted: tuple[int, ...]) -> ShapeError:
@@ -70,7 +70,7 @@ def permute_dims(x: Any, /, axes: Sequence[int]) -> Tensor:
             "permute_dims: not a permutation of the axes", [f"tensor: {x.type}", f"axes: {axes}"]
         )
     if order == tuple(range(x.ndim)):
-        return x
+        return alias(x)
     return emit(Permute(tuple(a - x.ndim for a in order)), x)
 
 
@@ -145,7 +145,7 @@ def broadcast_arrays(*arrays: Any) -> list[Tensor]:
     """All arrays repeated to one shape."""
     given = [asarray(a) for a in arrays]
     shape = broadcast_shapes("broadcast_arrays", [a.shape for a in given])
-    return [broadcast_to(a, shape) for a in given]
+    return [apart(broadcast_to(a, shape), x) for a, x in zip(given, arrays, strict=True)]
 
 
 def _same_dtype(name: str, arrays: Sequence[Any]) -> list[Tensor]:
@@ -162,7 +162,7 @@ def concat(arrays: Sequence[Any], /, *, axis: int | None = 0) -> Tensor:
     if axis is None:
         given, axis = [reshape(a, (-1,)) for a in given], 0
     place = normal_axis("concat", axis, given[0].ndim) - given[0].ndim
-    return emit(Concatenate(place), *given) if len(given) > 1 else given[0]
+    return emit(Concatenate(place), *given) if len(given) > 1 else apart(given[0], arrays[0])
 
 
 def stack(arrays: Sequence[Any], /, *, axis: int = 0) -> Tensor:
@@ -183,7 +183,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Tensor, ...]:
 def take_range(x: Tensor, axis: int, start: int, stop: int, step: int = 1) -> Tensor:
     """Elements `start`, `start + step`, ... below `stop` of one axis, as a view."""
     if (start, stop, step) == (0, x.shape[axis], 1):
-        return x
+        return alias(x)
     place = axis % x.ndim - x.ndim
     sizes = x.shape[place:]
     rest = len(sizes) - 1
@@ -217,7 +217,7 @@ def flip(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Tensor:
     x = asarray(x)
     axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     chosen = sorted({normal_axis("flip", a, x.ndim) - x.ndim for a in axes})
-    return emit(Flip(tuple(chosen)), x) if chosen else x
+    return emit(Flip(tuple(chosen)), x) if chosen else alias(x)
 
 
 def roll(
@@ -236,7 +236,7 @@ def roll(
         if cut:
             head, tail = take_range(x, place, 0, cut), take_range(x, place, cut, size)
             x = concat([tail, head], axis=place)
-    return x
+    return alias(x)
 
 
 def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:

@@ -18,7 +18,7 @@ from lamina.tensor.namespace.elementwise import round, where
 from lamina.tensor.namespace.indexing import take
 from lamina.tensor.namespace.manipulation import concat
 from lamina.tensor.promotion import broadcast_to
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, alias
 
 _REPEATING = ("edge", "reflect", "symmetric", "wrap")
 _SUMMARIES = {
@@ -61,13 +61,13 @@ def pad(
     if mode not in _MODES:
         raise UsageError(f"pad: no mode {mode!r}", [f"there are: {', '.join(_MODES)}"])
     if not any(low) and not any(high):
-        return x
+        return alias(x)
     if mode in ("constant", "empty"):
         return _constant(x, low, high, value)
     for axis, ends in enumerate(zip(low, high, strict=True)):
         if any(ends):
             x = _extended(x, axis, ends, mode)
-    return x
+    return alias(x)
 
 
 def _constant(x: Tensor, low: tuple[int, ...], high: tuple[int, ...], value: Any) -> Tensor:

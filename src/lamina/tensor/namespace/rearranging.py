@@ -20,7 +20,7 @@ from lamina.tensor.namespace.manipulation import (
     split,
     swapaxes,
 )
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, alias
 
 
 def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
@@ -38,12 +38,12 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> tuple[int, ...]:
 
 def atleast_1d(*arrays: Any) -> Any:
     """A tensor of rank 0 gets one axis; several tensors give a list."""
-    return _each(arrays, lambda x: x if x.ndim else reshape(x, (1,)))
+    return _each(arrays, lambda x: alias(x) if x.ndim else reshape(x, (1,)))
 
 
 def atleast_2d(*arrays: Any) -> Any:
     """A vector becomes a row; several tensors give a list."""
-    return _each(arrays, lambda x: x if x.ndim > 1 else reshape(x, (1, -1)))
+    return _each(arrays, lambda x: alias(x) if x.ndim > 1 else reshape(x, (1, -1)))
 
 
 def atleast_3d(*arrays: Any) -> Any:
@@ -53,7 +53,7 @@ def atleast_3d(*arrays: Any) -> Any:
 
 def _volume(x: Tensor) -> Tensor:
     if x.ndim > 2:
-        return x
+        return alias(x)
     return expand_dims(x, axis=2) if x.ndim == 2 else reshape(x, (1, -1, 1))
 
 

@@ -18,7 +18,7 @@ from lamina.graph.ops import ArgMax, ArgMin, Max, Min, Product, Sum
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.elementwise import logical_not, not_equal, sqrt
 from lamina.tensor.namespace.manipulation import normal_axis, reshape
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, alias
 
 Axis = int | Sequence[int] | None
 
@@ -33,7 +33,7 @@ def axes_of(name: str, axis: Axis, rank: int) -> tuple[int, ...]:
 
 def _reduce(op: type, name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     axes = axes_of(name, axis, x.ndim)
-    result = emit(op(axes), x) if axes else x
+    result = emit(op(axes), x) if axes else alias(x)
     return _kept(result, x, axes) if keepdims else result
 
 
