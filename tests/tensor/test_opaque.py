@@ -11,6 +11,7 @@ import pytest
 
 import lamina as lm
 from lamina.base.errors import BoundsError, CallError
+from lamina.tensor.eager import FLUSH_DEPTH
 from tests.opaque_ops import (
     CalledFailure,
     CalledNote,
@@ -54,6 +55,14 @@ def test_parts_are_tensors_that_are_computed_together() -> None:
     u.block()
     assert not v.is_pending and not count.is_pending
     np.testing.assert_allclose(v.numpy(), X * np.sin(Y))
+
+
+def test_an_endless_loop_stays_small() -> None:
+    x, y = lm.asarray(X), lm.asarray(Y)
+    for _ in range(2 * FLUSH_DEPTH):
+        x = polar(x, y)[1] / lm.sin(y)
+    assert x._value.data.depth <= FLUSH_DEPTH + 3
+    np.testing.assert_allclose(x.numpy(), X, 1e-9)
 
 
 def test_jit() -> None:

@@ -56,13 +56,12 @@ class Tensor(Expression):
     def __emit__(self, op: Op, operands: tuple[Any, ...]) -> Any:
         values = tuple([x._value if type(x) is Tensor else x for x in operands])
         value = eager.record(op, values)
-        if type(value.type) is TupleType:
-            return Parts(value)
-        tensor = _fresh(value)
+        several = type(value.type) is TupleType
+        made: Any = Parts(value) if several else _fresh(value)
         binding = value.data
         if binding.depth > eager.FLUSH_DEPTH and binding.source is None:
-            eager.force([value])
-        return tensor
+            eager.force([t._value for t in made.tensors] if several else [value])
+        return made
 
     @property
     def shape(self) -> tuple[int, ...]:

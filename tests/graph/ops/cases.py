@@ -47,7 +47,8 @@ class Operand:
 
 @dataclass(frozen=True)
 class Case:
-    """An op on operands. `rough`: exact corners are too likely for finite differences."""
+    """An op on operands. `rough`: exact corners are too likely for finite differences, or the
+    derivative is declared."""
 
     op: str
     build: Callable[..., Any]
@@ -91,6 +92,7 @@ UNIT = (-0.9, 0.9)
 ARITHMETIC = [
     *elementwise("identity", ops.identity),
     *elementwise("stop_gradient", ops.stop_gradient),
+    *(Case("attach", ops.attach, (Operand(s),) * 3, rough=True) for s in SHAPES),
     *elementwise("add", ops.add, 2),
     *elementwise("subtract", ops.subtract, 2),
     *elementwise("multiply", ops.multiply, 2),

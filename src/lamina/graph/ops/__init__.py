@@ -94,9 +94,11 @@ from lamina.graph.ops.dynamic import DynamicSlice as DynamicSlice
 from lamina.graph.ops.dynamic import DynamicUpdateSlice as DynamicUpdateSlice
 from lamina.graph.ops.dynamic import dynamic_slice as dynamic_slice
 from lamina.graph.ops.dynamic import dynamic_update_slice as dynamic_update_slice
+from lamina.graph.ops.elementwise import Attach as Attach
 from lamina.graph.ops.elementwise import Elementwise as Elementwise
 from lamina.graph.ops.elementwise import Identity as Identity
 from lamina.graph.ops.elementwise import StopGradient as StopGradient
+from lamina.graph.ops.elementwise import attach as attach
 from lamina.graph.ops.elementwise import identity as identity
 from lamina.graph.ops.elementwise import stop_gradient as stop_gradient
 from lamina.graph.ops.fft import Fourier as Fourier

@@ -105,3 +105,30 @@ class StopGradient(Elementwise):
 def stop_gradient(x: Any) -> Any:
     """x, taken as a constant by every derivative."""
     return emit(StopGradient(), x)
+
+
+class Attach(Elementwise):
+    """y = x, and dy = dx + slope dt: how a number varies that was not computed from t.
+
+    Such as a root of an equation that t is in, or a random number whose distribution has the
+    parameter t. No derivative passes to the slope.  Inputs: three floating of one dtype: x, t and
+    the slope.  Source: the implicit function theorem.
+    """
+
+    arity = 3
+    cost = 0
+
+    @staticmethod
+    def formula(x: Any, t: Any, slope: Any) -> Any:
+        return np.array(x)
+
+    def partials(self, x: Any, t: Any, slope: Any, *, out: Any) -> tuple:
+        return 1.0, slope, None
+
+    def lane(self, s: Any, x: Any, t: Any, slope: Any) -> Any:
+        return x
+
+
+def attach(x: Any, t: Any, slope: Any) -> Any:
+    """x, which varies with t by the slope."""
+    return emit(Attach(), x, t, slope)

@@ -7,8 +7,11 @@ from typing import Any
 
 from lamina.base import dtypes
 from lamina.base.errors import ShapeError
+from lamina.graph.ir import emit
+from lamina.graph.ops import Attach
 from lamina.tensor.conversion import asarray, cast, sizes_of
-from lamina.tensor.namespace.creation import arange
+from lamina.tensor.derivatives import jvp
+from lamina.tensor.namespace.creation import arange, ones_like
 from lamina.tensor.namespace.elementwise import exp, log, maximum, sqrt, stop_gradient, where
 from lamina.tensor.namespace.manipulation import reshape
 from lamina.tensor.namespace.reductions import argmax
@@ -21,6 +24,8 @@ from lamina.tensor.random.keys import Shape, split
 from lamina.tensor.random.normals import single_normal, standard_normal
 from lamina.tensor.random.parameters import plan, require
 from lamina.tensor.random.units import exponential_unit
+from lamina.tensor.special import digamma
+from lamina.tensor.special.incomplete import gamma_front, gamma_parts
 from lamina.tensor.tensor import Tensor
 
 PROPOSALS = 8
@@ -31,8 +36,7 @@ PROPOSALS = 8
 def log_gamma(key: Tensor, concentration: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The logarithm of gamma numbers, which do not vanish for a tiny concentration.
 
-    A number for concentration a + 1, times u^(1/a), has concentration a: taken for a < 1. The
-    result is a constant for derivatives.
+    A number for concentration a + 1, times u^(1/a), has concentration a: taken for a < 1.
 
     Source: Marsaglia and Tsang 2000, "A simple method for generating gamma variables".
     """
@@ -52,7 +56,23 @@ def log_gamma(key: Tensor, concentration: Tensor, shape: tuple[int, ...]) -> Ten
     number = reshape(arange(PROPOSALS), (PROPOSALS, *[1] * len(shape)))
     chosen = sum_of(where(number == first, log_cube, 0.0), axis=0)
     boost = exponential_unit(keys[2], shape, dtype) / where(a < 1.0, a, math.inf)
-    return stop_gradient(log(d) + chosen - boost)
+    found = stop_gradient(log(d) + chosen - boost)
+    return emit(Attach(), found, broadcast_to(concentration, shape), _log_slope(a, found))
+
+
+def _log_slope(a: Tensor, log_x: Tensor) -> Tensor:
+    """How log(x) varies with a at one place of the distribution: -(dP/da) / (x dP/dx).
+
+    Source: Figurnov, Mohamed and Mnih 2018, "Implicit reparameterization gradients".
+    """
+    wide_a, wide_log = cast(a, dtypes.float64), cast(log_x, dtypes.float64)
+    vanishing = wide_log < -50.0  # where P = x^a / gamma(a + 1)
+    x = exp(where(vanishing, 0.0, wide_log))
+    lower, _ = gamma_parts(wide_a, x)
+    _, change = jvp(lambda a: gamma_parts(a, x)[1], (wide_a,), (ones_like(wide_a),))
+    slope = where(lower, -change, change) / gamma_front(wide_a, x)
+    small = (digamma(wide_a + 1.0) - wide_log) / wide_a
+    return cast(stop_gradient(where(vanishing, small, slope)), a.dtype)
 
 
 def gamma(
@@ -66,8 +86,8 @@ def gamma(
     """Density x^(a - 1) exp(-x / scale) / (gamma(a) scale^a) for x >= 0, a the concentration.
 
     Each number takes the first of eight proposals that is accepted; none is with a probability
-    below 3e-11, and then the first is taken. There is a derivative in the scale; in the
-    concentration it is 0.
+    below 3e-11, and then the first is taken. There are first derivatives in both parameters; that
+    in the concentration, if it is a tensor, is of the number at the same place of the distribution.
 
     Args:
         concentration: positive.

@@ -15,7 +15,7 @@ from lamina.graph.ops import operators  # noqa: F401  (gives expressions their a
 from lamina.graph.ops.arithmetic import Divide, abs, maximum, minimum, multiply
 from lamina.graph.ops.comparison import Select, equal, less, less_equal, not_equal, select
 from lamina.graph.ops.constant import lift
-from lamina.graph.ops.elementwise import identity
+from lamina.graph.ops.elementwise import attach, identity
 from lamina.graph.ops.transcendental import exp, log, power, rsqrt, sqrt
 
 Sides = tuple[Any, Any]
@@ -30,6 +30,12 @@ BITS = "bool int uint"
 @rule(exact=True, kinds=ANY)
 def identity_is_nothing(x: Any) -> Sides:
     return identity(x), x
+
+
+@rule(exact=True)
+def attached_is_nothing(x: Any, t: Any, slope: Any) -> Sides:
+    """Once derivatives are taken, nothing asks for the slope any more."""
+    return attach(x, t, slope), x
 
 
 @rule(exact=True, kinds=NUMBERS)
