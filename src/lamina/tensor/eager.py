@@ -177,16 +177,16 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
 
 
 def _force(values: Sequence[Value], look: str) -> None:
-    wanted = set()
+    wanted: dict[int, Value] = {}
     for v in values:
         known = v.data if v.data is not None else bind([v])
         if known.buffer is None:
             if known.source is not None:
                 raise looked_inside(v, known.source, look)
-            wanted.add(v.id)
+            wanted[v.id] = v
     if not wanted:
         return
-    roots = list({v.id: v for v in values if v.id in wanted}.values())
+    roots = list(wanted.values())
     related = _related(roots)
     cone = _Cone([*roots, *related])
     try:
@@ -227,9 +227,9 @@ def _related(roots: Sequence[Value]) -> list[Value]:
     They are computed along. Otherwise what a training loop replaces before it looks (the parameters
     behind a printed loss) would be computed again and again, in programs that grow by a step each.
     """
-    wanted = {v.id for v in roots}
-    families = {f.root(): None for f in [v.data.family for v in roots] if f is not None}
+    families = {v.data.family.root(): None for v in roots if v.data.family is not None}
     members = [tensor._value for family in families for tensor in family.living()]
+    wanted = {v.id for v in roots}
     living = [v for v in members if v.id not in wanted]
     if not living:
         return []

@@ -22,27 +22,31 @@ def topological(
         VerifyError: the values form a cycle; the message names them.
     """
     done: set[int] = set()
-    open_: set[int] = set()
+    open_: set[int] = set()  # those on the way from a root to where we are
     order: list[Value] = []
     for root in outputs:
-        stack: list[tuple[Value, bool]] = [(root, False)]
+        stack = [root]
         while stack:
-            v, leaving = stack.pop()
-            if leaving:
-                open_.discard(v.id)
+            v = stack[-1]
+            if v.id not in done:
+                if v.id not in open_ and (stop is None or not stop(v)):
+                    missing = [o for o in v.operands if o.id not in done]
+                    if missing:
+                        open_.add(v.id)
+                        if not open_.isdisjoint([o.id for o in missing]):
+                            raise _cyclic(stack, open_)
+                        stack.extend(reversed(missing))
+                        continue
                 done.add(v.id)
                 order.append(v)
-                continue
-            if v.id in done:
-                continue
-            if v.id in open_:
-                cycle = [repr(u) for u, left in stack if left and u.id in open_]
-                raise VerifyError("graph: values depend on each other in a cycle", cycle[-6:])
-            open_.add(v.id)
-            stack.append((v, True))
-            if stop is None or not stop(v):
-                stack.extend((o, False) for o in reversed(v.operands) if o.id not in done)
+            open_.discard(v.id)
+            stack.pop()
     return order
+
+
+def _cyclic(stack: Sequence[Value], open_: set[int]) -> VerifyError:
+    cycle = list(dict.fromkeys(repr(v) for v in stack if v.id in open_))
+    return VerifyError("graph: values depend on each other in a cycle", cycle[-6:])
 
 
 class Graph:
