@@ -388,7 +388,8 @@ void bind_program(nb::module_& module) {
         })
         .def_prop_ro("checks", [](const PythonControl& self) { return self.control->checks(); });
     nb::class_<PythonProgram>(module, "Program",
-                              "Kernels, what each reads and writes, and one call to run them.")
+                              "Kernels, what each reads and writes, and one call to run them.",
+                              nb::dynamic_attr())  // `keep`: what must live as long
         .def(nb::init<nb::handle, nb::handle, std::size_t, nb::handle, std::size_t>(),
              nb::arg("kernels"), nb::arg("outputs"), nb::arg("arena_bytes"), nb::arg("constants"),
              nb::arg("num_inputs"))

@@ -109,7 +109,7 @@ class Program:
         ValueError: if an index, an offset or a dependency is out of range.
     """
 
-    __slots__ = ("keep", "native", "run")
+    __slots__ = ("native", "run")
 
     def __init__(
         self,
@@ -131,8 +131,8 @@ class Program:
         ]
         sizes = [(output.nbytes, output.donor) for output in outputs]
         self.native = native.Program(rows, sizes, arena_bytes, constants, num_inputs)
+        self.native.keep = keep  # also for those who hold nothing but `run`
         self.run = self.native.run
-        self.keep = keep
 
     @property
     def mode(self) -> Mode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 import subprocess
@@ -86,6 +87,28 @@ def test_equal_nests_share_a_kernel(folder, builds, target):
     assert len(builds) == 2
     check(a)
     check(c, 3.0)
+
+
+def test_code_is_unloaded_when_nobody_holds_its_kernel(folder, builds, target):
+    a, b = compile_kernels([nest(), nest(name="twice")], target)
+    assert objects._LOADER.count() == 1
+    del a
+    gc.collect()
+    check(b)
+    del b
+    gc.collect()
+    assert objects._LOADER.count() == 0
+    (again,) = compile_kernels([nest()], target)
+    check(again)
+    assert objects._LOADER.count() == len(builds) == 1
+
+
+def test_few_entries_are_kept_in_memory(folder, builds, target, monkeypatch):
+    monkeypatch.setattr(objects, "ENTRIES_KEPT", 2)
+    for factor in (2.0, 3.0, 4.0, 2.0):
+        check(compile_kernels([nest(factor)], target)[0], factor)
+    assert len(objects._ENTRIES) == 2
+    assert len(builds) == 3  # the first came from disk again
 
 
 def test_the_key_knows_target_and_content(target):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import threading
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,8 +36,18 @@ class KernelTarget(Machine, Processor, Protocol):
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """Code in memory; it is unloaded when nobody holds this any more."""
+
+    address: int
+    tracker: llvm.ResourceTracker
+
+
+@dataclass(frozen=True)
 class CompiledKernel:
     """A kernel in memory, ready to be called.
+
+    Its code stays in memory as long as one of the kernels that share it lives.
 
     Attributes:
         address: `void (*)(void** args, int64_t begin, int64_t end, void* scratch)`.
@@ -44,6 +56,7 @@ class CompiledKernel:
         scratch_bytes: 64-byte aligned memory that one call needs.
         key: equal for kernels with equal code.
         code: the object, for deployment.
+        loaded: what holds the code in memory.
     """
 
     address: int
@@ -52,6 +65,7 @@ class CompiledKernel:
     scratch_bytes: int
     key: str
     code: bytes
+    loaded: Loaded
 
 
 @functools.cache
@@ -71,29 +85,40 @@ def kernel_key(nest: Nest, target: KernelTarget) -> str:
 
 
 class Loader:
-    """Holds object code in memory for the life of the process."""
+    """Brings object code into memory, once as long as somebody holds it."""
 
     def __init__(self) -> None:
         self._jit: llvm.LLJIT | None = None
-        self._trackers: dict[str, llvm.ResourceTracker] = {}
-        self._lock = threading.Lock()
+        self._loaded: weakref.WeakValueDictionary[str, Loaded] = weakref.WeakValueDictionary()
+        self._lock = threading.RLock()  # the collector may unload other code meanwhile
+        self._numbers = itertools.count()
 
-    def load(self, entry: Entry, target: KernelTarget) -> int:
-        """The address of the entry's function."""
+    def load(self, entry: Entry, target: KernelTarget) -> Loaded:
+        """The code of an entry in memory."""
         with self._lock:
-            tracker = self._trackers.get(entry.key)
-            if tracker is None:
-                if self._jit is None:
-                    machine(target)
-                    self._jit = llvm.create_lljit_compiler()
-                builder = llvm.JITLibraryBuilder().add_object_img(entry.code)
-                builder.add_current_process().export_symbol(entry.symbol)
-                tracker = self._trackers[entry.key] = builder.link(self._jit, entry.key)
-            return tracker[entry.symbol]
+            found = self._loaded.get(entry.key)
+            if found is None:
+                found = self._loaded[entry.key] = self._link(entry, target)
+            return found
+
+    def _link(self, entry: Entry, target: KernelTarget) -> Loaded:
+        if self._jit is None:
+            machine(target)
+            self._jit = llvm.create_lljit_compiler()
+        builder = llvm.JITLibraryBuilder().add_object_img(entry.code)
+        builder.add_current_process().export_symbol(entry.symbol)
+        name = f"{entry.key}-{next(self._numbers)}"  # LLVM takes no name twice
+        tracker = builder.link(self._jit, name)
+        return Loaded(tracker[entry.symbol], tracker)
+
+    def count(self) -> int:
+        """How many kernels are in memory."""
+        return len(self._loaded)
 
 
+ENTRIES_KEPT = 4096
 _LOADER = Loader()
-_ENTRIES: dict[str, Entry] = {}
+_ENTRIES: dict[str, Entry] = {}  # the one used last stands last
 _DISKS: dict[Path, DiskCache] = {}
 
 
@@ -113,25 +138,38 @@ def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[Compile
     keys = [kernel_key(nest, target) for nest in nests]
     disk = disk_cache()
     missing: dict[str, Nest] = {}
+    found: dict[str, Entry] = {}
     for key, nest in zip(keys, nests):
-        if key in _ENTRIES or key in missing:
+        if key in found or key in missing:
             continue
-        entry = disk.read(key, compiler_version(), target.key) if disk else None
+        entry = _ENTRIES.get(key)
+        if entry is None and disk:
+            entry = disk.read(key, compiler_version(), target.key)
         if entry is None:
             missing[key] = nest
         else:
-            _ENTRIES[key] = entry
+            found[key] = entry
     for entry in _build_all(missing, target):
-        _ENTRIES[entry.key] = entry
+        found[entry.key] = entry
         if disk:
             disk.write(entry)
-    return [_loaded(_ENTRIES[key], nest, target) for key, nest in zip(keys, nests)]
+    _keep(found)
+    return [_loaded(found[key], nest, target) for key, nest in zip(keys, nests)]
+
+
+def _keep(entries: dict[str, Entry]) -> None:
+    """Notes entries as the ones used last."""
+    for key, entry in entries.items():
+        _ENTRIES.pop(key, None)
+        _ENTRIES[key] = entry
+    while len(_ENTRIES) > ENTRIES_KEPT:
+        _ENTRIES.pop(next(iter(_ENTRIES)), None)  # another thread may have been faster
 
 
 def _loaded(entry: Entry, nest: Nest, target: KernelTarget) -> CompiledKernel:
-    address = _LOADER.load(entry, target)
+    loaded = _LOADER.load(entry, target)
     return CompiledKernel(
-        address, nest.name, entry.symbol, entry.scratch_bytes, entry.key, entry.code
+        loaded.address, nest.name, entry.symbol, entry.scratch_bytes, entry.key, entry.code, loaded
     )
 
 
