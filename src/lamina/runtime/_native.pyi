@@ -56,6 +56,7 @@ class Control:
     def checks(self) -> bool: ...
 
 class Program:
+    keep: object
     mode: str
     def __init__(
         self,
