@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 import lamina as lm
 
@@ -163,6 +163,23 @@ def test_derivatives_of_reparameterised_numbers():
         np.testing.assert_allclose([float(g) for g in got], [by_m, by_s], 1e-6, err_msg=name)
     scale = lm.grad(lambda s: lm.sum(R.gamma(2.0, s, (50,), key=KEY)))(lm.asarray(1.5))
     np.testing.assert_allclose(float(scale), R.gamma(2.0, 1.0, (50,), key=KEY).numpy().sum(), 1e-5)
+
+
+@pytest.mark.parametrize("a", [0.05, 0.9, 2.0, 1e4])
+def test_gamma_varies_with_its_concentration(a):
+    """At the same place of the distribution, by SciPy's inverses."""
+    concentrations, h = lm.asarray(np.full(50, a)), 1e-5 * a
+    draw = lambda c: R.gamma(c, key=KEY, dtype="float64")
+    x = draw(concentrations).numpy()
+    lower, upper = special.gammainc(a, x), special.gammaincc(a, x)
+    at = lambda b: np.where(
+        lower < 0.5, special.gammaincinv(b, lower), special.gammainccinv(b, upper)
+    )
+    slope = (np.log(at(a + h)) - np.log(at(a - h))) / (2 * h)
+    got = lm.grad(lambda c: lm.sum(lm.log(draw(c))))(concentrations).numpy()
+    known = x > 1e-290
+    np.testing.assert_allclose(got[known], slope[known], 1e-6)
+    assert np.isfinite(got).all()
 
 
 ERRORS = {

@@ -9,6 +9,7 @@ from lamina.base import dtypes
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Attach
+from lamina.tensor import eager
 from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.derivatives import jvp
 from lamina.tensor.namespace.creation import arange, ones_like
@@ -57,6 +58,8 @@ def log_gamma(key: Tensor, concentration: Tensor, shape: tuple[int, ...]) -> Ten
     chosen = sum_of(where(number == first, log_cube, 0.0), axis=0)
     boost = exponential_unit(keys[2], shape, dtype) / where(a < 1.0, a, math.inf)
     found = stop_gradient(log(d) + chosen - boost)
+    if not (concentration.is_traced or eager.transforming()):
+        return found  # nobody can ask for a derivative, and the slope costs more than the number
     return emit(Attach(), found, broadcast_to(concentration, shape), _log_slope(a, found))
 
 
