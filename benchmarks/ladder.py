@@ -161,7 +161,7 @@ class Runner:
             for future in waiting:
                 future.result()
 
-        self.kept.append((args, *arrays))  # a kernel knows them by address only
+        self.kept.append((kernel, args, *arrays))  # a call knows them by address only
         return run
 
 

@@ -13,7 +13,7 @@ from lamina.base.errors import UsageError
 from tests.errors.messages import whole
 
 SCRIPT = "import lamina as lm; (lm.ones(3) + 1).numpy()"
-KNOWN = "native, avx2, avx512, generic, neon, null"
+KNOWN = "native, avx2, avx512, avx512_client, generic, neon, null, zen4"
 
 
 def test_target_that_is_not_there() -> None:

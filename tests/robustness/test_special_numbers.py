@@ -24,9 +24,16 @@ UNARY = {
     "sin": np.sin, "sinh": np.sinh, "sqrt": np.sqrt, "square": np.square, "tan": np.tan,
     "tanh": np.tanh, "trunc": np.trunc,
 }  # fmt: skip
+
+
+def floor_divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """As NumPy, but an infinity over a finite number is one, by the array standard."""
+    return np.where(np.isinf(a) & np.isfinite(b), a / b, np.floor_divide(a, b))
+
+
 BINARY = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
-    "floor_divide": np.floor_divide, "remainder": np.remainder, "pow": np.power,
+    "floor_divide": floor_divide, "remainder": np.remainder, "pow": np.power,
     "atan2": np.arctan2, "maximum": np.maximum, "minimum": np.minimum, "hypot": np.hypot,
     "logaddexp": np.logaddexp, "equal": np.equal, "not_equal": np.not_equal, "less": np.less,
     "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal,
