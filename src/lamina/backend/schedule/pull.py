@@ -99,6 +99,7 @@ class Pull:
             return bound(index)
         splat = splat_value(value)
         if splat is not None:
+            assert not isinstance(splat, complex), "complex numbers are split before"
             return self.builder.constant(splat, str(value.dtype))
         op = value.op
         if op is None or (op.lane is None and op.view is None):
