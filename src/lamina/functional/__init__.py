@@ -15,6 +15,9 @@ from lamina.functional.activations import silu as silu
 from lamina.functional.activations import softmax as softmax
 from lamina.functional.activations import softplus as softplus
 from lamina.functional.dropout import dropout as dropout
+from lamina.functional.embedding import embedding as embedding
+from lamina.functional.embedding import embedding_bag as embedding_bag
+from lamina.functional.embedding import shortened_rows as shortened_rows
 from lamina.functional.linear import addmm as addmm
 from lamina.functional.linear import conv2d as conv2d
 from lamina.functional.linear import linear as linear

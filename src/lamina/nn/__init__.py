@@ -7,6 +7,8 @@ from lamina.nn.activation import Tanh as Tanh
 from lamina.nn.container import Sequential as Sequential
 from lamina.nn.convolution import Conv2d as Conv2d
 from lamina.nn.convolution import MaxPool2d as MaxPool2d
+from lamina.nn.embedding import Embedding as Embedding
+from lamina.nn.embedding import EmbeddingBag as EmbeddingBag
 from lamina.nn.linear import Flatten as Flatten
 from lamina.nn.linear import Linear as Linear
 from lamina.nn.module import Module as Module
