@@ -34,6 +34,13 @@ from lamina.functional.normalization import layer_norm as layer_norm
 from lamina.functional.normalization import rms_norm as rms_norm
 from lamina.functional.pooling import avg_pool2d as avg_pool2d
 from lamina.functional.pooling import max_pool2d as max_pool2d
+from lamina.functional.recurrent import gru_cell as gru_cell
+from lamina.functional.recurrent import gru_step as gru_step
+from lamina.functional.recurrent import lstm_cell as lstm_cell
+from lamina.functional.recurrent import lstm_step as lstm_step
+from lamina.functional.recurrent import recurrent as recurrent
+from lamina.functional.recurrent import rnn_cell as rnn_cell
+from lamina.functional.recurrent import rnn_step as rnn_step
 from lamina.functional.segments import segment_max as segment_max
 from lamina.functional.segments import segment_mean as segment_mean
 from lamina.functional.segments import segment_min as segment_min

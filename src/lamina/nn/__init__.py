@@ -14,3 +14,9 @@ from lamina.nn.linear import Linear as Linear
 from lamina.nn.module import Module as Module
 from lamina.nn.normalization import BatchNorm2d as BatchNorm2d
 from lamina.nn.normalization import LayerNorm as LayerNorm
+from lamina.nn.recurrent import GRU as GRU
+from lamina.nn.recurrent import LSTM as LSTM
+from lamina.nn.recurrent import RNN as RNN
+from lamina.nn.recurrent_cell import GRUCell as GRUCell
+from lamina.nn.recurrent_cell import LSTMCell as LSTMCell
+from lamina.nn.recurrent_cell import RNNCell as RNNCell
