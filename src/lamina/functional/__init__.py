@@ -14,6 +14,12 @@ from lamina.functional.activations import sigmoid as sigmoid
 from lamina.functional.activations import silu as silu
 from lamina.functional.activations import softmax as softmax
 from lamina.functional.activations import softplus as softplus
+from lamina.functional.attention import alibi_bias as alibi_bias
+from lamina.functional.attention import alibi_slopes as alibi_slopes
+from lamina.functional.attention import attention_weights as attention_weights
+from lamina.functional.attention import (
+    scaled_dot_product_attention as scaled_dot_product_attention,
+)
 from lamina.functional.dropout import dropout as dropout
 from lamina.functional.embedding import embedding as embedding
 from lamina.functional.embedding import embedding_bag as embedding_bag
@@ -34,6 +40,10 @@ from lamina.functional.normalization import layer_norm as layer_norm
 from lamina.functional.normalization import rms_norm as rms_norm
 from lamina.functional.pooling import avg_pool2d as avg_pool2d
 from lamina.functional.pooling import max_pool2d as max_pool2d
+from lamina.functional.positions import rotary_angles as rotary_angles
+from lamina.functional.positions import rotary_embedding as rotary_embedding
+from lamina.functional.positions import rotate_pairs as rotate_pairs
+from lamina.functional.positions import sinusoidal_positions as sinusoidal_positions
 from lamina.functional.recurrent import gru_cell as gru_cell
 from lamina.functional.recurrent import gru_step as gru_step
 from lamina.functional.recurrent import lstm_cell as lstm_cell
