@@ -363,3 +363,87 @@ def test_modules_are_trees() -> None:
     doubled = lm.tree.map(lambda t: t * 2, model)
     assert isinstance(doubled, nn.Sequential)
     np.testing.assert_array_equal(doubled[0].weight.numpy(), 2 * model[0].weight.numpy())
+
+
+# ------------------------------------------------------------------ parts by name
+
+
+def test_parts_are_found_by_path() -> None:
+    model = Branches()
+    assert model.get_submodule("heads.spread.0") is model.heads["spread"][0]
+    assert model.get_submodule("") is model
+    assert model.get_parameter("blocks.1.weight") is model.blocks[1].weight
+    assert model.get_buffer("seen") is model.seen
+    for find in (model.get_submodule, model.get_parameter, model.get_buffer):
+        with pytest.raises(lm.UsageError, match=r"Branches has no \w+ 'nothing'\n  known: "):
+            find("nothing")
+    model.add_module("tail", nn.Linear(1, 1))
+    model.register_parameter("gain", lm.ones(()))
+    names = [name for name, _ in model.named_parameters()]
+    assert names[3] == "gain" and names[-2:] == ["tail.weight", "tail.bias"]
+
+
+def test_apply_reaches_each_module_once_and_the_outermost_last() -> None:
+    layer = nn.Linear(2, 2)
+    model = nn.Sequential(layer, nn.Tanh(), layer)
+    seen: list[nn.Module] = []
+    assert model.apply(seen.append) is model
+    assert len(seen) == 3 and seen[-1] is model
+    assert [name for name, _ in model.named_modules()] == ["", "0", "1"]
+    assert len(list(model.named_modules(remove_duplicate=False))) == 4
+
+
+@both_ways
+def test_parameters_are_frozen_by_name(step: Any) -> None:
+    model = Branches()
+    assert model.freeze(names=["*.bias", "heads.*", "gains.0"]) is model
+    kept = {n for n in NAMES if n.endswith("bias") or n.startswith(("heads", "gains"))}
+    assert len(list(model.trainable_parameters())) == len(NAMES) - len(kept)
+    optimizer = lm.optim.Adam(model)
+    before = numbers(model)
+    step(model, optimizer, inputs())
+    after = numbers(model)
+    assert {n for n in NAMES if (before[n] == after[n]).all()} == kept
+    model.freeze(False, names="heads.mean.*")
+    grads = lm.grad(square)(model, inputs())
+    assert grads.heads["mean"].bias is not None and grads.heads["spread"][0].bias is None
+    model.requires_grad_(False)
+    assert not list(model.trainable_parameters())
+    assert len(list(model.requires_grad_().trainable_parameters())) == len(NAMES)
+    with pytest.raises(lm.UsageError, match=r"freeze: Branches has no parameter 'head\.\*'"):
+        model.freeze(names="head.*")
+
+
+def test_a_report_of_what_was_left_out() -> None:
+    layer = nn.Linear(2, 1)
+    report = layer.load_state_dict({"weight": np.ones((1, 2)), "other": 1.0}, strict=False)
+    assert report == (["bias"], ["other"])
+    assert report.missing_keys == ["bias"] and report.unexpected_keys == ["other"]
+    assert layer.load_state_dict(layer.state_dict()) == ([], [])
+
+
+def test_passing_buffers_are_not_saved() -> None:
+    module = nn.Module()
+    module.register_buffer("kept", lm.ones(()))
+    module.register_buffer("table", lm.ones((2,)), persistent=False)
+    assert list(module.state_dict()) == ["kept"]
+    assert [name for name, _ in module.named_buffers()] == ["kept", "table"]
+    assert len(list(module.buffers())) == 2
+    module.load_state_dict({"kept": 2.0})
+    assert copy.deepcopy(module)._passing_buffers == ("table",)
+    assert module.double().table.dtype is lm.float64
+
+
+def test_precisions_and_copies() -> None:
+    model = Tied()
+    for convert, dtype in (
+        (model.half, lm.float16),
+        (model.bfloat16, lm.bfloat16),
+        (model.double, lm.float64),
+        (model.float, lm.float32),
+    ):
+        assert convert() is model
+        assert {p.dtype for p in model.parameters()} == {dtype}
+    other = model.copy()
+    assert other.up.weight is other.down.weight
+    assert other.up.weight is not model.up.weight

@@ -21,6 +21,7 @@ from lamina.nn.recurrent import RNN as RNN
 from lamina.nn.recurrent_cell import GRUCell as GRUCell
 from lamina.nn.recurrent_cell import LSTMCell as LSTMCell
 from lamina.nn.recurrent_cell import RNNCell as RNNCell
+from lamina.nn.summary import summary as summary
 from lamina.nn.transformer import Transformer as Transformer
 from lamina.nn.transformer import TransformerDecoder as TransformerDecoder
 from lamina.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
