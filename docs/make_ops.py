@@ -6,13 +6,13 @@ python -m docs.make_ops --check   fail if it is out of date
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import re
 import sys
 from collections import defaultdict
 from pathlib import Path
 
+from lamina.base.records import field_names
 from lamina.graph.ir import REGISTRY, Op
 from lamina.graph.ops import Contract, Reduction
 
@@ -66,7 +66,7 @@ def _row(op: type[Op]) -> list[str]:
 def _call(op: type[Op]) -> str:
     """`permute(order)`: the printed name, with the parameters."""
     name = next(name for name, found in REGISTRY.items() if found is op)
-    fields = [f.name for f in dataclasses.fields(op)]
+    fields = field_names(op)
     return f"{name}({', '.join(fields)})" if fields else name
 
 

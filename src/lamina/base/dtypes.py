@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import ml_dtypes
 import numpy as np
 
 from lamina.base.errors import DTypeError
+from lamina.base.records import frozen
 
 
-@dataclass(frozen=True)
+@frozen
 class DType:
     """An element type, such as `float32`.
 

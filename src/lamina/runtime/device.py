@@ -1,16 +1,16 @@
 """Devices: the things that run programs."""
 
 import os
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from lamina.base.records import frozen
 from lamina.runtime.native import native
 
 THREADS_VARIABLE = "LAMINA_THREADS"
 
 
-@dataclass(frozen=True)
+@frozen
 class Device:
     """Something that runs programs and owns memory.
 

@@ -1,13 +1,12 @@
 """Memory that programs read and write: pooled, aligned, and shared with NumPy without copies."""
 
-from dataclasses import dataclass
-
+from lamina.base.records import frozen
 from lamina.runtime.native import native
 
 Buffer = native.Buffer
 
 
-@dataclass(frozen=True)
+@frozen
 class MemoryStats:
     """What the pool holds.
 

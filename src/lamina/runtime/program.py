@@ -1,10 +1,10 @@
 """Programs: kernels, what each of them reads and writes, and one call that runs them all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+from lamina.base.records import frozen
 from lamina.runtime.memory import Buffer
 from lamina.runtime.native import native
 
@@ -42,7 +42,7 @@ class Argument(NamedTuple):
         return f"{self.slot.name.lower()}{joint}{self.value}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Launch:
     """One kernel call of a program.
 
@@ -74,7 +74,7 @@ class Launch:
         return f"{self.name}({args})  extent {self.extent} grain {self.grain}{after}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Output:
     """One result: its size, and the input whose memory it may take over when that is donated."""
 

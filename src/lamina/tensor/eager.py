@@ -27,6 +27,7 @@ from lamina.base.errors import (
     VerifyError,
     user_frames,
 )
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
 from lamina.tensor import execution
@@ -40,7 +41,7 @@ SPECIALISED_PROGRAMS = 2
 """So many programs with constants built in for one structure; then constants become inputs."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Source:
     """Why a value has no data: the transform that made its placeholder."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base import dtypes
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, TensorType, Value, topological
 from lamina.tensor import eager, effects, execution, random
 from lamina.tensor.containers import (
@@ -31,28 +31,28 @@ _ONLY_HOLDER = 3  # references that getrefcount sees: the tensor, a local name, 
 _IN_CALL = 3  # the binding, the list of this call's buffers, the argument of getrefcount
 
 
-@dataclass(frozen=True)
+@frozen
 class Output:
     """A tensor of the result that the program computes."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Leaf:
     """A tensor of the result that is a leaf of the arguments."""
 
     index: int
 
 
-@dataclass(frozen=True)
+@frozen
 class Argument:
     """A container of the result that is a container of the arguments."""
 
     path: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Built:
     """A container of the result that the function made; its parts are templates."""
 
@@ -60,14 +60,14 @@ class Built:
     parts: tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Fixed:
     """Anything else: the same object at every call."""
 
     value: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class Assignment:
     """What the function assigned to, other than a tensor in place of a tensor."""
 
@@ -76,7 +76,7 @@ class Assignment:
     template: Any
 
 
-@dataclass(frozen=True)
+@frozen
 class Removal:
     """A key that the function deleted."""
 

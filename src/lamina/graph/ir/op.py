@@ -1,4 +1,4 @@
-"""What an operator is: a frozen dataclass that says what it means, how it varies, how it loops.
+"""What an operator is: a frozen record that says what it means, how it varies, how it loops.
 
 An op answers three questions.
 
@@ -34,12 +34,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir.types import TensorType, Type
 
 REGISTRY: dict[str, type[Op]] = {}
@@ -52,7 +52,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-@dataclass(frozen=True)
+@frozen
 class Op:
     """A primitive. Its parameters are its fields, so equality, hashing and printing are free.
 

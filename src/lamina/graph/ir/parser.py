@@ -18,7 +18,6 @@ with the line. The type of a node may be left out, then its op gives it.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 import textwrap
@@ -30,6 +29,7 @@ import numpy as np
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import ParseError
+from lamina.base.records import field_names
 from lamina.base.spans import Span, at
 from lamina.graph.ir.graph import Graph
 from lamina.graph.ir.op import REGISTRY, Op
@@ -281,7 +281,7 @@ class _Reader:
         kind = REGISTRY.get(token.text)
         if kind is None:
             _fail("there is no op of this name", token, "the ops are the classes in graph/ops")
-        names = [f.name for f in dataclasses.fields(kind)]
+        names = field_names(kind)
         if len(names) != len(parameters):
             wanted = ", ".join(names) or "no parameters"
             _fail(f"{token.text} takes {wanted}, got {len(parameters)} parameters", token)

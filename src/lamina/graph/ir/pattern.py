@@ -22,7 +22,7 @@ import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +30,7 @@ import numpy as np
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import VerifyError
+from lamina.base.records import frozen
 from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ir.graph import Graph
 from lamina.graph.ir.op import Op
@@ -46,7 +47,7 @@ KINDS = {
 """The dtypes on which a rule of each kind is tried."""
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Term(Expression):
     """A piece of a pattern: a wildcard with a name, a scalar, or an op applied to terms."""
 
@@ -88,7 +89,7 @@ def same_scalar(a: bool | int | float | None, b: bool | int | float) -> bool:
     return a is not None and a == b and math.copysign(1.0, a) == math.copysign(1.0, b)
 
 
-@dataclass(frozen=True)
+@frozen
 class Rule:
     """One simplification.
 

@@ -11,13 +11,13 @@ Inputs have letters, nodes have numbers. The parameters of an op are its fields 
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lamina.base.dtypes import DType
+from lamina.base.records import field_names
 from lamina.base.spans import Span
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def statement(value: Value, name: dict[int, str], indent: str = "") -> str:
 
 def op_text(op: Op, indent: str = "") -> str:
     """An op with its parameters: `permute((-1, -2))`, or just `exp`."""
-    fields = [getattr(op, f.name) for f in dataclasses.fields(op)]
+    fields = [getattr(op, name) for name in field_names(op)]
     return f"{op.name}({', '.join(_parameter(p, indent) for p in fields)})" if fields else op.name
 
 

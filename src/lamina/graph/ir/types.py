@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 
 Shape = tuple[int, ...]
 LIMIT_BYTES = 2**62  # sizes and offsets are 64-bit integers everywhere below
@@ -74,7 +74,7 @@ def _check(dtype: DType, shape: Shape) -> None:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class TupleType:
     """The type of a value with several parts: `(f32[8], i64[])`."""
 

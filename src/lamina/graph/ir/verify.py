@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from lamina.base.errors import VerifyError
+from lamina.base.records import field_names
 from lamina.base.spans import at
 from lamina.graph.ir.graph import Graph
 from lamina.graph.ir.printer import names, statement
@@ -47,7 +47,7 @@ def _by(after: str) -> str:
 
 
 def _bodies(v: Value) -> list[Graph]:
-    return [p for p in (getattr(v.op, f.name) for f in fields(v.op)) if isinstance(p, Graph)]
+    return [p for p in (getattr(v.op, name) for name in field_names(v.op)) if isinstance(p, Graph)]
 
 
 class _Check:

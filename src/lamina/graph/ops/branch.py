@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lamina.base.dtypes import int32
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, emit, inline, placeholder, topological
 from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ops.bodies import (
@@ -24,7 +24,7 @@ from lamina.graph.ops.item import item
 from lamina.graph.ops.reduce import expand
 
 
-@dataclass(frozen=True)
+@frozen
 class Switch(Op):
     """The results of branch number `index`, the only one that is computed.
 

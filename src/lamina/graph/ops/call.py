@@ -7,10 +7,11 @@ derivative that its author wrote; `Barrier` keeps what is made again apart from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from lamina.base.errors import UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, Value, emit, grafted, placeholder
 from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ops.bodies import BatchValues, batched_body, or_zero, require_body
@@ -21,7 +22,7 @@ from lamina.graph.ops.item import item
 from lamina.graph.ops.pairs import Parts
 
 
-@dataclass(frozen=True)
+@frozen
 class Call(Op, abstract=True):
     """The results of `body` applied to the operands. `graph.passes.inline_calls` writes it out."""
 
@@ -47,7 +48,7 @@ class Call(Op, abstract=True):
         return batched_body(self.body, is_batched, made, size, batch_values)
 
 
-@dataclass(frozen=True)
+@frozen
 class Barrier(Op):
     """The operands, each as a value of its own that comes after all of them.  Inputs: any.
 
@@ -74,7 +75,7 @@ class Barrier(Op):
         return emit(self, *[x.joined if isinstance(x, Parts) else x for x in operands])
 
 
-@dataclass(frozen=True)
+@frozen
 class Name(Elementwise):
     """y = x, under a name that `Checkpoint` can be asked to keep.  Inputs: any.  Source: ours."""
 
@@ -98,7 +99,7 @@ def named(x: Any, name: str) -> Any:
     return emit(Name(name), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Checkpoint(Call):
     """The results of `body`, whose values are made again where a derivative needs them.
 
@@ -202,7 +203,7 @@ class Rule(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@frozen
 class Custom(Call):
     """The results of `body`, with a derivative by `rule` in place of the body's own.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable as Function
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.base.errors import DTypeError, ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType
 from lamina.graph.ops.opaque import Opaque
 
@@ -25,7 +25,7 @@ class Host:
         self.printed = getattr(function, "__name__", type(function).__name__)
 
 
-@dataclass(frozen=True)
+@frozen
 class Callback(Opaque):
     """The results of a Python function of arrays, on each example by itself.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -11,12 +10,13 @@ import numpy as np
 
 from lamina.base.dtypes import DType, dtype
 from lamina.base.errors import DTypeError, ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Expression, Op, TensorType, emit
 
 Scalar = bool | int | float | complex
 
 
-@dataclass(frozen=True)
+@frozen
 class Literal:
     """An array that does not change: its bytes, so that it is hashed and compared exactly."""
 
@@ -41,7 +41,7 @@ class Literal:
         return f"Literal({self.dtype}[{','.join(map(str, self.shape))}])"
 
 
-@dataclass(frozen=True, eq=False)
+@frozen
 class Constant(Op):
     """The same number everywhere, or the numbers of a Literal.  Inputs: none.  Source: ours.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
 from lamina.graph.ops.elementwise import NUMBERS, in_single
 from lamina.graph.ops.pairs import Parts, interleave
@@ -89,7 +89,7 @@ class Axes(NamedTuple):
         return "".join(c for c in self.right if c not in self.left and c not in self.out)
 
 
-@dataclass(frozen=True)
+@frozen
 class Contract(Op):
     """Sum of products over named axes, such as "ik,kj->ij".  Inputs: two numbers of one dtype.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.complex import real
 from lamina.graph.ops.constant import zeros_like
@@ -17,7 +17,7 @@ from lamina.graph.ops.logic import or_
 from lamina.graph.ops.pairs import Parts
 
 
-@dataclass(frozen=True)
+@frozen
 class Cast(Elementwise):
     """The nearest value of another dtype.  Inputs: any.  Source: IEEE 754-2019, 5.4 and 5.8.
 
@@ -95,7 +95,7 @@ def cast(x: Any, dtype: DType) -> Any:
     return x if getattr(x, "dtype", None) == dtype else emit(Cast(dtype), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Bitcast(Elementwise):
     """The same bits read as another dtype of the same width.  Inputs: numbers.  Source: ours."""
 

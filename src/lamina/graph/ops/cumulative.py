@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.base.dtypes import DType, bool_
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops import shape
 from lamina.graph.ops.arithmetic import multiply, subtract
@@ -25,7 +25,7 @@ from lamina.graph.ops.reduce import highest, lowest
 from lamina.graph.ops.transcendental import exp
 
 
-@dataclass(frozen=True)
+@frozen
 class Cumulative(Op, abstract=True):
     """state[i] = step(state[i - 1], operands[i]), every state of which is an element of the result.
 

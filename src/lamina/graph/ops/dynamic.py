@@ -8,12 +8,12 @@ operators of the same names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.shape import check_axes
@@ -66,7 +66,7 @@ def _blocks(
     return found
 
 
-@dataclass(frozen=True)
+@frozen
 class DynamicSlice(Op):
     """The block of x of `sizes` along `axes` that begins at the starts, one operand an axis.
 
@@ -123,7 +123,7 @@ def dynamic_slice(x: Any, axes: Sequence[int], sizes: Sequence[int], starts: Seq
     return emit(DynamicSlice(tuple(axes), tuple(sizes)), x, *starts)
 
 
-@dataclass(frozen=True)
+@frozen
 class DynamicUpdateSlice(Op):
     """x with the block at the starts replaced by y, which has another size only along `axes`.
 

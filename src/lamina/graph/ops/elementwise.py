@@ -4,7 +4,7 @@ An elementwise op makes each element of its result from one element of each oper
 `formula` (NumPy), `partials` (or `constant = True`) and `lane`. Operands have equal shape and
 dtype: broadcasting is an explicit Expand, promotion an explicit Cast.
 
-An op without parameters has no fields of its own, so it needs no dataclass decorator.
+An op without parameters has no fields of its own, so it needs no decorator.
 """
 
 from __future__ import annotations

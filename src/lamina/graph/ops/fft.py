@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops.complex import conj
 from lamina.graph.ops.constant import constant
@@ -57,7 +57,7 @@ def _factor(n: int, inverse: bool, norm: str) -> float:
     return 1 / n if inverse == (norm == "backward") else 1.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Fourier(Opaque):
     """y[k] = sum over j of x[j] exp(-2 pi i j k / n), along each of `axes`.  Inputs: complex.
 
@@ -112,7 +112,7 @@ def _half_weights(n: int, like: Any, axis: int, once: float, twice: float) -> An
     return expand(row, others, tuple(like.shape[a] for a in others))
 
 
-@dataclass(frozen=True)
+@frozen
 class RealFourier(Opaque):
     """The first n // 2 + 1 elements of the Fourier transform of real x along `axis`.
 
@@ -158,7 +158,7 @@ def real_fourier(x: Any, axis: int, norm: str = "backward") -> Any:
     return emit(RealFourier(axis, norm), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class HalfFourier(Opaque):
     """The real y of `size` elements along `axis` of which x is the half spectrum.  Inputs: complex.
 

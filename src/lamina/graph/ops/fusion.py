@@ -6,14 +6,14 @@ Fusions come after derivatives and batching: nothing but the back end and the ev
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lamina.base.errors import ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, emit
 
 
-@dataclass(frozen=True)
+@frozen
 class Fusion(Op):
     """The outputs of `body` applied to the operands; a tuple if there are several.
 

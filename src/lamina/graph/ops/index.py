@@ -7,12 +7,12 @@ checked axis by axis. What the other scatters do where several updates meet is i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.base.errors import BoundsError, DTypeError, ShapeError
+from lamina.base.records import frozen
 from lamina.base.spans import Span
 from lamina.graph.ir import Expression, Graph, Op, TensorType, Value, emit, same_dtype
 from lamina.graph.ops.arithmetic import add
@@ -22,7 +22,7 @@ from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.shape import when_all
 
 
-@dataclass(frozen=True)
+@frozen
 class Indexed(Op, abstract=True):
     """x: [*lead, *looked into, *rest], and an index [*lead, *idx] for each axis looked into.
 
@@ -186,7 +186,7 @@ def gather(
     return emit(Gather(rest, rank, drop), x, *every)
 
 
-@dataclass(frozen=True)
+@frozen
 class Scatter(Indexed, abstract=True):
     """x with updates put at places, one after the other in row-major order of the indices.
 

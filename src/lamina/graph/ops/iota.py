@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops.elementwise import REALS
 
 
-@dataclass(frozen=True)
+@frozen
 class Iota(Op):
     """0, 1, ..., size - 1.  Inputs: none.  Source: Iverson, A Programming Language, 1962."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, TupleType, emit
 
 
-@dataclass(frozen=True)
+@frozen
 class Item(Op):
     """Part `index` of a tuple.  Inputs: a tuple.  Source: ours."""
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from lamina.base.dtypes import bool_, int8
 from lamina.base.errors import ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import (
     Graph,
     Op,
@@ -36,7 +36,7 @@ from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.reduce import max as max_of
 
 
-@dataclass(frozen=True)
+@frozen
 class While(Op):
     """While `condition` holds of the state, the state becomes what `body` makes of it.
 

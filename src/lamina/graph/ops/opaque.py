@@ -8,12 +8,12 @@ own between the kernels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, Value
 from lamina.graph.ir.types import Type
 
@@ -55,7 +55,7 @@ def as_pairs(type: TensorType) -> TensorType:
     return TensorType(type.dtype.part, (*type.shape, 2)) if type.dtype.is_complex else type
 
 
-@dataclass(frozen=True)
+@frozen
 class OnPairs(Opaque):
     """An op on complex numbers that are given as pairs of real ones, as a call.
 

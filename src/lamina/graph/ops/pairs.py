@@ -6,18 +6,18 @@ The pass `split_complex` makes real ops of ops on complex numbers. Each op says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import same_shape
 
 
-@dataclass(frozen=True)
+@frozen
 class Component(Op):
     """y = x[..., index] of pairs x[..., 2].  Inputs: any.  Source: ours.  Mirror of Interleave."""
 

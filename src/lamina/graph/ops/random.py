@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.dtypes import uint32
 from lamina.base.errors import DTypeError, ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -36,7 +36,7 @@ def threefry(
     return a, b
 
 
-@dataclass(frozen=True)
+@frozen
 class RandomBits(Op):
     """32 random bits an element, uniform.  Inputs: a key u32[*lead, 2] -> u32[*lead, *shape].
 

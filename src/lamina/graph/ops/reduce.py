@@ -1,19 +1,19 @@
 """Reductions: many elements into one, and where the extreme one stands; Expand, the mirror of Sum.
 
-Sum, Max and the others inherit their one field, so they need no dataclass decorator.
+Sum, Max and the others inherit their one field, so they need no decorator.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from lamina.base.dtypes import DType, int64
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops import shape
 from lamina.graph.ops.arithmetic import Multiply
@@ -26,7 +26,7 @@ from lamina.graph.ops.logic import or_
 from lamina.graph.ops.pairs import Parts
 
 
-@dataclass(frozen=True)
+@frozen
 class Reduction(Op, abstract=True):
     """Combines all elements along `axes` (negative, ascending), which the result has no more.
 
@@ -94,7 +94,7 @@ def sum(x: Any, axes: int | Sequence[int]) -> Any:
     return emit(Sum(axes), x) if axes else x
 
 
-@dataclass(frozen=True)
+@frozen
 class Expand(Op):
     """x repeated along new axes: `sizes` at the positions `axes` of the result.
 
@@ -280,7 +280,7 @@ def _extreme(reduce: Any, axes: tuple[int, ...], identity: Any, array: Any) -> n
     return in_single(formula, array)
 
 
-@dataclass(frozen=True)
+@frozen
 class ArgExtreme(Op, abstract=True):
     """Where the extreme element stands along `axis`: the first one, or the first NaN."""
 

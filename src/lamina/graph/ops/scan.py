@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import (
     Graph,
     Op,
@@ -44,7 +45,7 @@ from lamina.graph.ops.reduce import sum as sum_of
 from lamina.graph.ops.shape import permute
 
 
-@dataclass(frozen=True)
+@frozen
 class Scan(Op):
     """`length` steps of `body`, each with the state that the one before left and a slice of inputs.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
 
 Index = tuple[Any, ...]
@@ -49,7 +49,7 @@ def _misfit(op: Op, x: TensorType, fact: str, help: str) -> ShapeError:
     return ShapeError(f"{op.name}: the parameters do not fit the axes", [f"x: {x}", fact], help)
 
 
-@dataclass(frozen=True)
+@frozen
 class Permute(Op):
     """Axis i of the result is axis order[i] of x, over the last len(order) axes.  Inputs: any.
 
@@ -94,7 +94,7 @@ def permute(x: Any, order: Sequence[int]) -> Any:
     return x if order == tuple(range(-len(order), 0)) else emit(Permute(order), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Reshape(Op):
     """The last axes, of sizes `source`, read in row-major order as axes of sizes `target`.
 
@@ -195,7 +195,7 @@ def reshape(x: Any, source: Sequence[int], target: Sequence[int]) -> Any:
     return x if source == target else emit(Reshape(source, target), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Slice(Op):
     """x[..., start:stop:step] over the last axes, steps >= 1.  Inputs: any.  Source: ours.
 
@@ -268,7 +268,7 @@ def part(x: Any, axis: int, start: int, stop: int) -> Any:
     return slice_(x, (start, *(0 for _ in rest)), (stop, *rest))
 
 
-@dataclass(frozen=True)
+@frozen
 class Pad(Op):
     """x with zeros before, after and between its elements, over the last axes.  Inputs: any.
 
@@ -351,7 +351,7 @@ def pad(
     return emit(op, x) if any((*op.low, *op.high, *op.interior)) else x
 
 
-@dataclass(frozen=True)
+@frozen
 class Flip(Op):
     """x backwards along `axes` (negative, ascending).  Inputs: any.  Source: ours.
 
@@ -386,7 +386,7 @@ def flip(x: Any, axes: Sequence[int]) -> Any:
     return emit(Flip(tuple(sorted(axes))), x) if axes else x
 
 
-@dataclass(frozen=True)
+@frozen
 class Concatenate(Op):
     """The operands one after the other along `axis` (negative).  Inputs: any, of one dtype.
 

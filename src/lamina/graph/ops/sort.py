@@ -6,13 +6,13 @@ NaN counts as the largest number. Equal elements keep their order, -0.0 and 0.0 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.dtypes import bool_, int64
 from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.index import gather
 from lamina.graph.ops.item import item, items
@@ -28,7 +28,7 @@ def _along_last(op: Opaque, x: TensorType) -> None:
         )
 
 
-@dataclass(frozen=True)
+@frozen
 class Sort(Opaque):
     """The elements along the last axis in order.  Inputs: any.  Source: ours, by NumPy."""
 
@@ -64,7 +64,7 @@ def sort(x: Any, descending: bool = False) -> Any:
     return emit(Sort(descending), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class ArgSort(Opaque):
     """Where the elements in order along the last axis come from.  Inputs: any.
 
@@ -104,7 +104,7 @@ def argsort(x: Any, descending: bool = False, stable: bool = True) -> Any:
     return emit(ArgSort(descending, stable), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class TopK(Opaque):
     """The k largest (or smallest) elements along the last axis, in order, and their places.
 
@@ -154,7 +154,7 @@ def top_k(x: Any, k: int, largest: bool = True) -> tuple[Any, Any]:
     return values, indices
 
 
-@dataclass(frozen=True)
+@frozen
 class SearchSorted(Opaque):
     """How many elements of a sorted row are less than each value (or not greater: `right`).
 
@@ -210,7 +210,7 @@ def search_sorted(
     return emit(SearchSorted(right, rank), rows, values)
 
 
-@dataclass(frozen=True)
+@frozen
 class Nonzero(Opaque):
     """Where a row is true, in order, cut or filled up to `size`; and how often it is.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops.elementwise import NUMBERS, in_single
 from lamina.graph.ops.shape import Index, trailing, when_all
@@ -28,7 +28,7 @@ def count_windows(op: Op, n: int, size: int, step: int, dilation: int) -> int:
     return (n - reach) // step + 1
 
 
-@dataclass(frozen=True)
+@frozen
 class Window(Op):
     """Sliding windows over the last axes: y[..., o, w] = x[..., o * step + w * dilation].
 
@@ -91,7 +91,7 @@ def window(
     return emit(Window(tuple(sizes), tuple(steps or ones), tuple(dilations or ones)), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Fold(Op):
     """Windows summed back into place: y[..., h] = sum of x[..., o, w] over o step + w dilation = h.
 

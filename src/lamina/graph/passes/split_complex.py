@@ -5,11 +5,12 @@ A complex input, output, operand or result of a call keeps its bytes: c64[8] is 
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import field_names
 from lamina.base.spans import at
 from lamina.graph.ir.graph import Graph
 from lamina.graph.ir.op import Op
@@ -91,7 +92,7 @@ def _split(v: Value, operands: list[Any]) -> Any:
     if op.split is not None:
         return op.split(*operands)
     if bodies:
-        op = dataclasses.replace(op, **{k: _split_body(body) for k, body in bodies.items()})
+        op = replace(op, **{k: _split_body(body) for k, body in bodies.items()})
     elif not isinstance(op, Item):
         op = OnPairs(_alone(v))
     return _seen(apply(op, tuple(map(_whole, operands))), v.type)
@@ -101,7 +102,7 @@ def _bodies(v: Value) -> dict[str, Any]:
     """The graphs inside an op, by the name of the field; those of a call are its own matter."""
     if v.op is None or v.op.call is not None:
         return {}
-    found = {f.name: getattr(v.op, f.name) for f in dataclasses.fields(v.op)}
+    found = {name: getattr(v.op, name) for name in field_names(v.op)}
     return {name: held for name, held in found.items() if _holds_graphs(held)}
 
 

@@ -5,7 +5,6 @@ Source for all: Python array API 2024.12, "Data type functions".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -14,6 +13,7 @@ import numpy as np
 from lamina.base import dtypes
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
+from lamina.base.records import frozen
 from lamina.tensor.tensor import Tensor
 
 _KINDS = {
@@ -27,7 +27,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class FloatInfo:
     """Limits of a floating dtype; of a complex one, those of its parts.
 
@@ -48,7 +48,7 @@ class FloatInfo:
     dtype: DType
 
 
-@dataclass(frozen=True)
+@frozen
 class IntegerInfo:
     """Limits of an integer dtype.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from lamina.base import dtypes
 from lamina.base.errors import DTypeError, ShapeError, UsageError
+from lamina.base.records import frozen
 from lamina.tensor.conversion import asarray, cast, sizes_of
 from lamina.tensor.promotion import broadcast_shapes, is_number
 from lamina.tensor.tensor import Tensor
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """How a distribution is drawn.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.linalg.lapack import computed, where_finite
@@ -22,7 +22,7 @@ from lamina.graph.ops.linalg.triangular import triangular_solve
 from lamina.graph.ops.opaque import Opaque
 
 
-@dataclass(frozen=True)
+@frozen
 class Cholesky(Opaque):
     """The lower triangular L with x = L L^H.  Inputs: Hermitian, positive definite matrices.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.complex import real
 from lamina.graph.ops.contract import contract
@@ -21,7 +21,7 @@ from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.reduce import expand
 
 
-@dataclass(frozen=True)
+@frozen
 class Determinant(Opaque):
     """The determinant, 1 for a matrix of size 0.  Inputs: square matrices, floating or complex.
 
@@ -48,7 +48,7 @@ def determinant(x: Any) -> Any:
     return emit(Determinant(), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Cofactors(Opaque):
     """The derivative of the determinant in each element.  Inputs: square matrices.
 
@@ -88,7 +88,7 @@ def cofactors(x: Any) -> Any:
     return emit(Cofactors(), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class SignLogDeterminant(Opaque):
     """(sign, log |det x|), with (0, -inf) for a singular matrix.  Inputs: square matrices.
 

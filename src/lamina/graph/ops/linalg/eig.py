@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, TupleType, emit
 from lamina.graph.ops.complex import conj, real
 from lamina.graph.ops.convert import cast
@@ -40,7 +40,7 @@ def _as_complex(x: np.ndarray, like: np.ndarray) -> np.ndarray:
     return x.astype(np.result_type(like.dtype, np.complex64), copy=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Eig(Factorization):
     """(w, V): x V = V diag(w), columns of V of length 1, all complex.  Inputs: square matrices.
 
@@ -70,7 +70,7 @@ def eig(x: Any) -> Any:
     return emit(Eig(), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class Eigenvalues(Factorization):
     """The eigenvalues, complex, in no order.  Inputs: square matrices.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.complex import real
 from lamina.graph.ops.convert import cast
@@ -27,7 +27,7 @@ PROBLEM = "has no eigenvalues that LAPACK finds"
 HELP = "scale the matrix, or use a wider dtype"
 
 
-@dataclass(frozen=True)
+@frozen
 class Eigh(Factorization):
     """(w, V): x = V diag(w) V^H, w real and rising.  Inputs: Hermitian matrices.
 
@@ -59,7 +59,7 @@ def eigh(x: Any) -> Any:
     return emit(Eigh(), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class HermitianEigenvalues(Factorization):
     """The eigenvalues, real and rising.  Inputs: Hermitian matrices.
 

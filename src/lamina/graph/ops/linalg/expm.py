@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, emit, same_dtype
 from lamina.graph.ops.elementwise import INEXACT, same_shape
 from lamina.graph.ops.linalg.lapack import Factorization, rounded, where_finite, widened
 from lamina.graph.ops.linalg.matrices import square_size, transposed
 
 
-@dataclass(frozen=True)
+@frozen
 class MatrixExponential(Factorization):
     """1 + x + x^2 / 2 + ..., or its derivative in several directions.  Inputs: square matrices.
 

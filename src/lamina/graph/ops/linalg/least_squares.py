@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError
+from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.linalg.lapack import Factorization, computed, where_finite
@@ -41,7 +41,7 @@ def _singular_parts(a: np.ndarray, tolerance: np.ndarray) -> tuple[np.ndarray, .
     return u, np.where(kept, 1 / np.where(kept, s, 1), 0).astype(s.dtype), vh
 
 
-@dataclass(frozen=True)
+@frozen
 class PseudoInverse(Factorization):
     """The Moore-Penrose inverse of a.  Inputs: matrices, and a real tolerance for each.
 
@@ -83,7 +83,7 @@ def pseudo_inverse(a: Any, tolerance: Any) -> Any:
     return emit(PseudoInverse(), a, tolerance)
 
 
-@dataclass(frozen=True)
+@frozen
 class LeastSquares(Factorization):
     """The shortest x for which |a x - b| is smallest.  Inputs: two matrices, and a real tolerance.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lamina.base.dtypes import int64
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.comparison import equal, select
 from lamina.graph.ops.constant import constant, zeros_like
@@ -22,7 +22,7 @@ from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.shape import concatenate, part
 
 
-@dataclass(frozen=True)
+@frozen
 class Lu(Factorization):
     """(p, L, U): x[p] = L U, L lower triangular with ones on the diagonal.  Inputs: matrices.
 

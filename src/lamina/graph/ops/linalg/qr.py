@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.constant import zeros_like
 from lamina.graph.ops.elementwise import INEXACT
@@ -26,7 +26,7 @@ from lamina.graph.ops.linalg.triangular import triangular_solve
 from lamina.graph.ops.shape import concatenate, part
 
 
-@dataclass(frozen=True)
+@frozen
 class Qr(Factorization):
     """(Q, R): x = Q R, Q with orthonormal columns, R upper triangular.  Inputs: matrices.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.elementwise import INEXACT
 from lamina.graph.ops.linalg.lapack import computed, widened
@@ -17,7 +17,7 @@ from lamina.graph.ops.opaque import Opaque
 HELP = "use lm.linalg.lstsq or lm.linalg.pinv, which take matrices of any rank"
 
 
-@dataclass(frozen=True)
+@frozen
 class Solve(Opaque):
     """x with a x = b.  Inputs: a square matrix and one with as many rows, floating or complex.
 
@@ -50,7 +50,7 @@ def solve(a: Any, b: Any) -> Any:
     return emit(Solve(), a, b)
 
 
-@dataclass(frozen=True)
+@frozen
 class Inverse(Opaque):
     """The matrix y with x y = 1.  Inputs: square matrices, floating or complex.
 

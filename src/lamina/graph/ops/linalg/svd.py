@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType, emit
 from lamina.graph.ops.complex import real
 from lamina.graph.ops.convert import cast
@@ -30,7 +30,7 @@ from lamina.graph.ops.shape import part
 HELP = "scale the matrix, or use a wider dtype"
 
 
-@dataclass(frozen=True)
+@frozen
 class Svd(Factorization):
     """(U, S, Vh): x = U diag(S) Vh, S real and falling.  Inputs: matrices, floating or complex.
 
@@ -94,7 +94,7 @@ def svd(x: Any, full: bool = False) -> Any:
     return emit(Svd(full), x)
 
 
-@dataclass(frozen=True)
+@frozen
 class SingularValues(Factorization):
     """The singular values, falling.  Inputs: matrices, floating or complex.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, emit
 from lamina.graph.ops.linalg.lapack import computed, each
 from lamina.graph.ops.linalg.matrices import (
@@ -24,7 +24,7 @@ UNROLLED = 16
 """Up to this size, many systems are solved side by side, row by row."""
 
 
-@dataclass(frozen=True)
+@frozen
 class TriangularSolve(Opaque):
     """x with a x = b, reading one triangle of a.  Inputs: two floating or complex matrices.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from lamina.base.errors import (
     TraceError,
     UsageError,
 )
+from lamina.base.records import frozen
 from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.elementwise import maximum, minimum, where
 from lamina.tensor.namespace.searching import elements
@@ -31,7 +31,7 @@ from lamina.tensor.tensor import Tensor
 MODES = ("error", "clip", "wrap", "drop", "fill")
 
 
-@dataclass(frozen=True)
+@frozen
 class Range:
     """A slice of an axis: `count` elements from `start`, `step` apart."""
 
@@ -45,7 +45,7 @@ class Range:
         return (self.start, self.count, self.step) == (0, size, 1)
 
 
-@dataclass(frozen=True)
+@frozen
 class At:
     """One known place on an axis, which the result has no more."""
 
@@ -53,17 +53,17 @@ class At:
     place: int
 
 
-@dataclass(frozen=True)
+@frozen
 class New:
     """None: a new axis of size 1."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Dots:
     """An ellipsis; what it stands for follows as ranges."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Places:
     """Integers, or where a mask is true: places on `span` axes from `axis` on, taken as one.
 
@@ -82,7 +82,7 @@ class Places:
     distinct: bool = False
 
 
-@dataclass(frozen=True)
+@frozen
 class Mask:
     """A boolean array over `mask.ndim` axes from `axis` on, not looked at yet."""
 
@@ -93,7 +93,7 @@ class Mask:
 Part = Range | At | New | Dots | Places | Mask
 
 
-@dataclass(frozen=True)
+@frozen
 class Key:
     """The parts of a key, in order, and what to do with an index outside its axis."""
 
