@@ -47,7 +47,9 @@ class _Current(threading.local):
 
 
 _current = _Current()
-_interned: dict[tuple[object, int], Span] = {}
+_lines: dict[int, tuple[CodeType, dict[int, Span] | None]] = {}
+"""By the id of a code object: the code, which keeps its id its own, and the spans of its lines if
+it is a user's. A code object hashes all that it holds, so it is no key for what runs at each op."""
 
 
 def here() -> Span | None:
@@ -58,12 +60,16 @@ def here() -> Span | None:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if not code.co_filename.startswith(_NO_USERS) and not code.co_filename.startswith("<"):
-            key = (code, frame.f_lineno)
-            span = _interned.get(key)
+        known = _lines.get(id(code))
+        if known is None:
+            users = not code.co_filename.startswith((*_NO_USERS, "<"))
+            known = _lines[id(code)] = (code, {} if users else None)
+        lines = known[1]
+        if lines is not None:
+            span = lines.get(frame.f_lineno)
             if span is None:
                 name = "" if code.co_name == "<module>" else code.co_qualname
-                span = _interned[key] = Span(code.co_filename, frame.f_lineno, name)
+                span = lines[frame.f_lineno] = Span(code.co_filename, frame.f_lineno, name)
             return span
         frame = frame.f_back  # type: ignore[assignment]
     return None

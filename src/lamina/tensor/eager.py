@@ -229,6 +229,8 @@ def _related(roots: Sequence[Value]) -> list[Value]:
     behind a printed loss) would be computed again and again, in programs that grow by a step each.
     """
     families = {v.data.family.root(): None for v in roots if v.data.family is not None}
+    if len(families) == 1 and len(roots) == 1 and next(iter(families)).alone:
+        return []
     members = [tensor._value for family in families for tensor in family.living()]
     wanted = {v.id for v in roots}
     living = [v for v in members if v.id not in wanted]
@@ -270,7 +272,7 @@ class _Cone:
         self.nodes: list[Value] = []
         self.outputs: list[Value] = []
         self.constants: list[Any] = []
-        for v in topological(roots, stop=_is_data):
+        for v in _shallow(roots) or topological(roots, stop=_is_data):
             number[v.id] = len(number)
             known = v.data
             if known is not None and known.buffer is not None:
@@ -313,6 +315,18 @@ class _Cone:
 
 def _is_data(v: Value) -> bool:
     return v.data is not None and v.data.buffer is not None
+
+
+def _shallow(roots: Sequence[Value]) -> list[Value] | None:
+    """What `topological` gives for one op on data, which is what most small programs are."""
+    root = roots[0]
+    if len(roots) > 1 or root.data.depth != 1:
+        return None
+    operands = root.operands
+    for v in operands:
+        if v.data.buffer is None:
+            return None
+    return [*(operands if len(operands) < 2 else dict.fromkeys(operands)), root]
 
 
 def is_splat(v: Value) -> bool:

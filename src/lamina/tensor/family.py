@@ -39,6 +39,11 @@ class Family:
         small._merged = large
         return large
 
+    @property
+    def alone(self) -> bool:
+        """Whether at most one Tensor was ever noted."""
+        return len(self._holders) < 2
+
     def add(self, holder: weakref.ref[Any]) -> None:
         """Note a Tensor; dead and computed ones are dropped now and then."""
         self._holders.append(holder)
