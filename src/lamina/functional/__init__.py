@@ -51,6 +51,8 @@ from lamina.functional.recurrent import lstm_step as lstm_step
 from lamina.functional.recurrent import recurrent as recurrent
 from lamina.functional.recurrent import rnn_cell as rnn_cell
 from lamina.functional.recurrent import rnn_step as rnn_step
+from lamina.functional.sampling import keep_top_k as keep_top_k
+from lamina.functional.sampling import keep_top_p as keep_top_p
 from lamina.functional.segments import segment_max as segment_max
 from lamina.functional.segments import segment_mean as segment_mean
 from lamina.functional.segments import segment_min as segment_min

@@ -1,3 +1,12 @@
 """Floor 10: networks people know, one file each."""
 
+from lamina.models.cache import Cache as Cache
 from lamina.models.digit_net import DigitNet as DigitNet
+from lamina.models.generation import beam_search as beam_search
+from lamina.models.generation import generate as generate
+from lamina.models.generation import stream as stream
+from lamina.models.gpt2 import GPT2 as GPT2
+from lamina.models.gpt2 import GPT2Config as GPT2Config
+from lamina.models.llama import Llama as Llama
+from lamina.models.llama import LlamaConfig as LlamaConfig
+from lamina.models.lstm_language_model import LSTMLanguageModel as LSTMLanguageModel
