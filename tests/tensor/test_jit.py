@@ -246,3 +246,26 @@ def test_an_array_entry_becomes_a_tensor():
     for _ in range(3):
         step(state)
     assert state["w"].tolist() == [4.0] * 3
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_list_that_is_assigned_into_and_then_replaced(inner):
+    """What the fresh list holds counts, not what was put into the old one before."""
+
+    class Held:
+        pass
+
+    lm.register_node(Held)
+
+    def f(held):
+        target = held.parts[0] if inner else held.parts
+        target[0] = target[0] + 1.0
+        held.parts = [[target[0] * 2.0]] if inner else [target[0] * 2.0]
+
+    found = []
+    for run in (f, lm.jit(f)):
+        held = Held()
+        held.parts = [[lm.asarray(3.0)]] if inner else [lm.asarray(3.0)]
+        run(held)
+        found.append(lm.tree.leaves(held.parts[0])[0].item())
+    assert found == [8.0, 8.0]

@@ -255,6 +255,7 @@ class _Recipe:
         self.returned_leaves: set[int] = set()
         self.updates: list[tuple[int, Any]] = []
         self.structure: list[Any] = []
+        self.replaced: set[int] = set()  # ids of places
         self.generator: list[tuple[str, int]] = []
         random_state = _hidden_state()
         with eager.history_kept(), eager.closed("jit", since):
@@ -334,6 +335,8 @@ class _Recipe:
     def _assigned(self, place: Place, assigned: list[tuple[Any, Any]], removed: list[Any]) -> None:
         if place.path in ((), self._keywords):
             return  # the arguments themselves, by position and by keyword: the function's own
+        if id(place) in self.replaced:
+            return  # what a fresh container in its place holds is written instead
         for key in reversed(removed):
             self.structure.append(Removal(place.path, key))
         for key, new in assigned:
@@ -342,6 +345,16 @@ class _Recipe:
                 self.structure.append(Assignment(place.path, key, self._template(new)))
             else:
                 self.updates += updates
+                self._replace(_get(place.installed, key), new)
+
+    def _replace(self, old: Any, new: Any) -> None:
+        """Note the containers in whose place fresh ones are written into them."""
+        place = self.substitution.place_of(old)
+        if place is None or old is new:
+            return
+        self.replaced.add(id(place))
+        for (_, a), (_, b) in zip(entries(place.installed), entries(new), strict=True):
+            self._replace(a, b)
 
     def _leaf_updates(self, old: Any, new: Any) -> list[tuple[int, Any]] | None:
         """`new` in place of `old` as new leaves, if both have one structure.
