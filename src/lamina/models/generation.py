@@ -165,7 +165,6 @@ def beam_search(
         old = np.take_along_axis(np.asarray(done), rows, axis=1)
         sizes = np.take_along_axis(sizes, rows, axis=1) + ~old
         whole = np.take_along_axis(whole, rows[..., None], axis=1)
-        cache.reorder(lm.asarray((rows + beams * np.arange(batch)[:, None]).reshape(-1)))
         whole = np.concatenate([whole, block.numpy().reshape(batch, beams, 1)], axis=2)
         done = done_now.numpy()
         if done.all():
@@ -251,6 +250,8 @@ def _spread(
     ended = lm.take_along_axis(done, parent, axis=1)
     for end in ends:
         ended = lm.logical_or(ended, lm.equal(token, end))
+    offset = lm.reshape(lm.multiply(lm.arange(batch), beams), (-1, 1))
+    cache.reorder(lm.reshape(lm.add(parent, offset), (-1,)))
     return lm.reshape(token, (-1, 1)), best, ended, parent
 
 
