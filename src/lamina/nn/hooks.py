@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from lamina.tensor.convert.operators.calls import forward_of
+
 BEFORE = "_forward_pre_hooks"
 AFTER = "_forward_hooks"
 
@@ -62,7 +64,7 @@ def call_with_hooks(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) 
         given = hook(module, args)
         if given is not None:
             args = given if isinstance(given, tuple) else (given,)
-    result = module.forward(*args, **kwargs)
+    result = forward_of(module.forward)(*args, **kwargs)
     for hook, with_kwargs in module.__dict__.get(AFTER, ()):
         given = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
         result = result if given is None else given

@@ -16,6 +16,7 @@ from lamina.graph.ops import Identity
 from lamina.nn.hooks import AFTER, BEFORE, Handle, add_hook, call_with_hooks
 from lamina.runtime import register_node
 from lamina.tensor import Tensor
+from lamina.tensor.convert.operators.calls import forward_of
 
 
 class Module:
@@ -59,7 +60,7 @@ class Module:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if AFTER in self.__dict__ or BEFORE in self.__dict__:
             return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+        return forward_of(self.forward)(*args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if "_buffer_names" not in self.__dict__ and not name.startswith("__"):

@@ -47,6 +47,8 @@ from lamina.tensor.conversion import (
     astype,
     from_dlpack,
 )
+from lamina.tensor.convert.convert import convert
+from lamina.tensor.convert.operators.loop import bound_steps
 from lamina.tensor.custom import (
     checkpoint,
     checkpoint_name,
@@ -433,6 +435,7 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
+    "bound_steps",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
@@ -448,6 +451,7 @@ __all__ = [
     "concat",
     "cond",
     "conj",
+    "convert",
     "convolve",
     "copysign",
     "corrcoef",

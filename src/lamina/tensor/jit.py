@@ -18,6 +18,7 @@ from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
+from lamina.tensor.convert.convert import convert
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.traced import Traced
 
@@ -152,6 +153,7 @@ def jit(
     *,
     static_argnames: Sequence[str] | str = (),
     donate: bool = True,
+    control_flow: str = "trace",
 ) -> Any:
     """`f` as one compiled program for each signature of its arguments.
 
@@ -164,6 +166,8 @@ def jit(
         f: the function; without it, `jit(...)` is a decorator with options.
         static_argnames: arguments whose values are part of the signature, for Python control flow.
         donate: give the memory of tensors that a call replaces to the results.
+        control_flow: "trace" runs Python's `if`, `while` and `for` once, while tracing; "convert"
+            rewrites them from the source, so that tensors may decide (see `convert`).
 
     Raises:
         TraceError: the function looks at a value while it is traced.
@@ -183,6 +187,11 @@ def jit(
             [f"given: {type(f).__name__}"],
             "options have names, as in @lm.jit(static_argnames='n')",
         )
+    if control_flow not in ("trace", "convert"):
+        raise UsageError(
+            f"jit: no control flow {control_flow!r}", ['there are: "trace", "convert"']
+        )
+    prepared = convert if control_flow == "convert" else lambda g: g
     if f is None:
-        return lambda g: Jitted(g, names, donate)
-    return Jitted(f, names, donate)
+        return lambda g: Jitted(prepared(g), names, donate)
+    return Jitted(prepared(f), names, donate)

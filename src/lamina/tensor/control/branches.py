@@ -10,6 +10,7 @@ from lamina.base.errors import DTypeError, ShapeError, UsageError, user_frames
 from lamina.graph.ops import Switch
 from lamina.tensor import effects
 from lamina.tensor.control.bodies import (
+    Body,
     Closure,
     Tree,
     generator_state,
@@ -108,6 +109,21 @@ def _switched(
     bodies = [trace(name, f, trees) for f in branches]
     results = [Tree.of(body.result) for body in bodies]
     _agree(name, results)
+    given = [t for tree in trees for t in tree.leaves]
+    return results[0].filled(assembled(index, bodies, results, given))
+
+
+def assembled(
+    index: Tensor, bodies: Sequence[Body], results: Sequence[Tree], given: Sequence[Tensor]
+) -> list[Tensor]:
+    """The leaves of the results of the body that `index` says.
+
+    Args:
+        index: int32.
+        bodies: traced functions of the same inputs.
+        results: theirs, with leaves of the same types.
+        given: the inputs.
+    """
     draws = any(body.draws for body in bodies)
     acts = any(body.tokens for body in bodies)
     closure = Closure()
@@ -119,9 +135,7 @@ def _switched(
         if acts:
             outputs += body.tokens or [constant_like(0, effects.TOKEN)]
         closure.add([t._value for t in inputs], [t._value for t in outputs], body.since)
-    given = [t for tree in trees for t in tree.leaves]
-    if draws:
-        given += generator_state(bodies[0])
+    given = [*given, *(generator_state(bodies[0]) if draws else [])]
     count = len(results[0].leaves)
     total = count + (len(bodies[0].state) if draws else 0) + acts
     op = Switch(tuple(closure.graphs()))
@@ -131,7 +145,7 @@ def _switched(
         move_generator(bodies[0], parts[count : count + len(bodies[0].state)])
     if acts:
         effects.note(parts[-1])
-    return results[0].filled(parts[:count])
+    return parts[:count]
 
 
 def _agree(name: str, results: Sequence[Tree]) -> None:

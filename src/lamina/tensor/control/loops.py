@@ -30,6 +30,9 @@ from lamina.tensor.namespace.elementwise import not_equal
 from lamina.tensor.namespace.manipulation import concat, reshape, stack
 from lamina.tensor.tensor import Tensor, placeholder
 
+Settled = tuple[Tree, Body, tuple[Tree, ...]]
+"""The first state, a body whose state has one type in all steps, and the trees that it returned."""
+
 
 def scan(
     f: Callable[[Any, Any], tuple[Any, Any]],
@@ -81,7 +84,12 @@ def _scanned(
     f: Callable[..., Any], init: Any, inputs: Tree, steps: int, reverse: bool
 ) -> tuple[Any, Any]:
     slices = like(inputs, [t.with_shape(t.shape[1:]) for t in inputs.types])
-    carry, body, (state, made) = _settled("scan", f, Tree.of(init), [slices], _pair)
+    return scanned(_settled("scan", f, Tree.of(init), [slices], _pair), inputs, steps, reverse)
+
+
+def scanned(settled: Settled, inputs: Tree, steps: int, reverse: bool) -> tuple[Any, Any]:
+    """A scan whose body is traced."""
+    carry, body, (state, made) = settled
     first = len(carry.leaves)
     inner, outer = [*body.inputs[:first]], [*state.leaves]
     given = list(carry.leaves)
@@ -179,7 +187,7 @@ def _settled(
     carry: Tree,
     others: Sequence[Tree],
     read: Callable[[Any], tuple[Tree, ...]],
-) -> tuple[Tree, Body, tuple[Tree, ...]]:
+) -> Settled:
     """The body, traced so that its state has one type in all steps.
 
     A Python number in the first state takes the dtype that the body gives it.
@@ -245,9 +253,13 @@ def while_loop(
 
 
 def _looped(cond_fun: Callable[..., Any], body_fun: Callable[..., Any], init: Any) -> Any:
-    carry, body, (state,) = _settled(
-        "while_loop", body_fun, Tree.of(init), [], lambda result: (Tree.of(result),)
-    )
+    read = lambda result: (Tree.of(result),)
+    return looped(cond_fun, _settled("while_loop", body_fun, Tree.of(init), [], read))
+
+
+def looped(cond_fun: Callable[..., Any], settled: Settled) -> Any:
+    """A loop whose body is traced."""
+    carry, body, (state,) = settled
     asked = trace("while_loop", cond_fun, [carry])
     if asked.draws or asked.tokens:
         raise UsageError(

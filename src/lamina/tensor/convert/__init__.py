@@ -1,0 +1,1 @@
+"""Control flow over tensors, from a function's source into the graph."""
