@@ -20,12 +20,17 @@ from lamina.functional.attention import attention_weights as attention_weights
 from lamina.functional.attention import (
     scaled_dot_product_attention as scaled_dot_product_attention,
 )
+from lamina.functional.convolution import conv1d as conv1d
+from lamina.functional.convolution import conv2d as conv2d
+from lamina.functional.convolution import conv3d as conv3d
+from lamina.functional.convolution import conv_transpose1d as conv_transpose1d
+from lamina.functional.convolution import conv_transpose2d as conv_transpose2d
+from lamina.functional.convolution import conv_transpose3d as conv_transpose3d
 from lamina.functional.dropout import dropout as dropout
 from lamina.functional.embedding import embedding as embedding
 from lamina.functional.embedding import embedding_bag as embedding_bag
 from lamina.functional.embedding import shortened_rows as shortened_rows
 from lamina.functional.linear import addmm as addmm
-from lamina.functional.linear import conv2d as conv2d
 from lamina.functional.linear import linear as linear
 from lamina.functional.losses import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
@@ -38,8 +43,16 @@ from lamina.functional.normalization import batch_norm as batch_norm
 from lamina.functional.normalization import batch_statistics as batch_statistics
 from lamina.functional.normalization import layer_norm as layer_norm
 from lamina.functional.normalization import rms_norm as rms_norm
+from lamina.functional.padding import pad as pad
+from lamina.functional.pooling import avg_pool1d as avg_pool1d
 from lamina.functional.pooling import avg_pool2d as avg_pool2d
+from lamina.functional.pooling import avg_pool3d as avg_pool3d
+from lamina.functional.pooling import lp_pool1d as lp_pool1d
+from lamina.functional.pooling import lp_pool2d as lp_pool2d
+from lamina.functional.pooling import lp_pool3d as lp_pool3d
+from lamina.functional.pooling import max_pool1d as max_pool1d
 from lamina.functional.pooling import max_pool2d as max_pool2d
+from lamina.functional.pooling import max_pool3d as max_pool3d
 from lamina.functional.positions import rotary_angles as rotary_angles
 from lamina.functional.positions import rotary_embedding as rotary_embedding
 from lamina.functional.positions import rotate_pairs as rotate_pairs
@@ -58,5 +71,7 @@ from lamina.functional.segments import segment_mean as segment_mean
 from lamina.functional.segments import segment_min as segment_min
 from lamina.functional.segments import segment_softmax as segment_softmax
 from lamina.functional.segments import segment_sum as segment_sum
+from lamina.functional.windows import fold as fold
+from lamina.functional.windows import unfold as unfold
 from lamina.tensor.api import one_hot as one_hot
 from lamina.tensor.api import tanh as tanh

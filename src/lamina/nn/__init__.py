@@ -6,8 +6,9 @@ from lamina.nn.activation import ReLU as ReLU
 from lamina.nn.activation import Tanh as Tanh
 from lamina.nn.attention import MultiheadAttention as MultiheadAttention
 from lamina.nn.container import Sequential as Sequential
+from lamina.nn.convolution import Conv1d as Conv1d
 from lamina.nn.convolution import Conv2d as Conv2d
-from lamina.nn.convolution import MaxPool2d as MaxPool2d
+from lamina.nn.convolution import Conv3d as Conv3d
 from lamina.nn.embedding import Embedding as Embedding
 from lamina.nn.embedding import EmbeddingBag as EmbeddingBag
 from lamina.nn.linear import Flatten as Flatten
@@ -15,6 +16,15 @@ from lamina.nn.linear import Linear as Linear
 from lamina.nn.module import Module as Module
 from lamina.nn.normalization import BatchNorm2d as BatchNorm2d
 from lamina.nn.normalization import LayerNorm as LayerNorm
+from lamina.nn.pooling import AvgPool1d as AvgPool1d
+from lamina.nn.pooling import AvgPool2d as AvgPool2d
+from lamina.nn.pooling import AvgPool3d as AvgPool3d
+from lamina.nn.pooling import LPPool1d as LPPool1d
+from lamina.nn.pooling import LPPool2d as LPPool2d
+from lamina.nn.pooling import LPPool3d as LPPool3d
+from lamina.nn.pooling import MaxPool1d as MaxPool1d
+from lamina.nn.pooling import MaxPool2d as MaxPool2d
+from lamina.nn.pooling import MaxPool3d as MaxPool3d
 from lamina.nn.recurrent import GRU as GRU
 from lamina.nn.recurrent import LSTM as LSTM
 from lamina.nn.recurrent import RNN as RNN
@@ -27,3 +37,6 @@ from lamina.nn.transformer import TransformerDecoder as TransformerDecoder
 from lamina.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from lamina.nn.transformer import TransformerEncoder as TransformerEncoder
 from lamina.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from lamina.nn.transposed_convolution import ConvTranspose1d as ConvTranspose1d
+from lamina.nn.transposed_convolution import ConvTranspose2d as ConvTranspose2d
+from lamina.nn.transposed_convolution import ConvTranspose3d as ConvTranspose3d
