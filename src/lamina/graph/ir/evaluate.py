@@ -85,7 +85,7 @@ def _shown(array: Any) -> str:
 def _conform(result: Any, v: Value) -> Any:
     """What the reference gave, as the declared type; a tuple part by part."""
     if not isinstance(v.type, TupleType):
-        return _checked(np.asarray(result), v.type, op_text(v.op), v)
+        return _checked(np.asarray(result), v.type, "", v)
     if len(result) != len(v.type.items):
         raise ShapeError(
             f"{v.op.name}: the reference gave another number of parts",
@@ -93,12 +93,14 @@ def _conform(result: Any, v: Value) -> Any:
             span=v.span,
         )
     parts = zip(result, v.type.items)
-    return tuple(_checked(np.asarray(r), t, f"{op_text(v.op)}, part {i}", v)
-                 for i, (r, t) in enumerate(parts))  # fmt: skip
+    return tuple([_checked(np.asarray(r), t, f", part {i}", v) for i, (r, t) in enumerate(parts)])
 
 
 def _checked(array: np.ndarray, type: TensorType, what: str, v: Value) -> np.ndarray:
     """`array`, if it has the declared shape and a dtype of the declared kind."""
+    if array.dtype == type.dtype.numpy and array.shape == type.shape:
+        return array
+    what = op_text(v.op) + what if v.op is not None else what
     facts = [
         f"declared:  {type}",
         f"given:     {array.dtype}{list(array.shape)}",
@@ -106,8 +108,6 @@ def _checked(array: np.ndarray, type: TensorType, what: str, v: Value) -> np.nda
     ]
     if array.shape != type.shape:
         raise ShapeError(f"evaluate: {what}: another shape than declared", facts, span=v.span)
-    if array.dtype == type.dtype.numpy:
-        return array
     if v.op is None or dtype_of(array.dtype).kind != type.dtype.kind:
         raise DTypeError(f"evaluate: {what}: another dtype than declared", facts, span=v.span)
     return array.astype(type.dtype.numpy)

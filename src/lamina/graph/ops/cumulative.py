@@ -67,15 +67,15 @@ class Cumulative(Op, abstract=True):
 
 def _before(op: Cumulative, x: Any, first: Any) -> Any:
     """What stands one place earlier on the way of `op`, and `first` where there is nothing."""
-    return _moved(x, op.axis, first, forwards=not op.reverse)
+    return moved(x, op.axis, first, forwards=not op.reverse)
 
 
 def _after(op: Cumulative, x: Any, last: Any) -> Any:
     """What stands one place later on the way of `op`."""
-    return _moved(x, op.axis, last, forwards=op.reverse)
+    return moved(x, op.axis, last, forwards=op.reverse)
 
 
-def _moved(x: Any, axis: int, edge: Any, forwards: bool) -> Any:
+def moved(x: Any, axis: int, edge: Any, forwards: bool) -> Any:
     """`x` moved by one place along `axis`; `edge` is what comes in."""
     n = x.shape[axis]
     if n == 0:

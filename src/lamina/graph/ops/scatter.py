@@ -14,14 +14,17 @@ import numpy as np
 
 from lamina.base.dtypes import int64
 from lamina.graph.ops.arithmetic import maximum, minimum, multiply
-from lamina.graph.ops.comparison import equal, select
+from lamina.graph.ops.comparison import equal, greater_equal, less, select
 from lamina.graph.ops.constant import constant, lift, zeros_like
 from lamina.graph.ops.convert import cast
+from lamina.graph.ops.cumulative import linear_recurrence, moved
 from lamina.graph.ops.elementwise import ANY, NUMBERS, REALS
-from lamina.graph.ops.index import Scatter, ScatterAdd, scatter
+from lamina.graph.ops.index import Scatter, ScatterAdd, gather, scatter
 from lamina.graph.ops.iota import iota
+from lamina.graph.ops.logic import and_
 from lamina.graph.ops.reduce import expand
 from lamina.graph.ops.shape import reshape
+from lamina.graph.ops.sort import argsort
 
 
 class ScatterSet(Scatter):
@@ -76,7 +79,7 @@ class ScatterMultiply(Scatter):
 
     x: [*lead, *looked into, *rest], updates: [*lead, *idx, *rest], indices: [*lead, *idx] -> x.
     Inputs: two numbers of one dtype, and integers.  Source: ours.  f16 and bf16 in f32.
-    The derivative divides the product by the factor; where a factor is 0 it counts the zeros.
+    The derivative multiplies the other updates to a place, so it is exact where factors are 0.
     """
 
     kinds = NUMBERS
@@ -93,13 +96,45 @@ class ScatterMultiply(Scatter):
         factor = self.same(ScatterMultiply, one, updates, indices)
         if self.unique:
             return self.same(ScatterAdd, dots[0] * factor, dots[1] * self.read(x, indices), indices)
-        zero = equal(updates, zeros_like(updates))
-        counted = cast(zero, updates.dtype)
-        zeros = self.read(self.same(ScatterAdd, zeros_like(x), counted, indices), indices)
-        filled = select(zero, lift(1.0, updates), updates)
-        product = self.read(self.same(ScatterMultiply, x, filled, indices), indices)
-        others = select(equal(zeros, counted), product / filled, zeros_like(updates))
+        others = self.read(x, indices) * self._others(x, updates, indices)
         return self.same(ScatterAdd, dots[0] * factor, dots[1] * others, indices)
+
+    def _others(self, x: Any, updates: Any, indices: Sequence[Any]) -> Any:
+        """The product of the other updates to the same place: as the updates.
+
+        Updates to one place stand together once they are sorted by place; the product of those
+        before and that of those behind are running products that begin again at each place.
+        """
+        shape, rest = updates.shape, updates.shape[updates.rank - self.rest :]
+        places = self._flat_places(x, indices)
+        order = argsort(places)
+        rows = reshape(updates, shape[places.rank - 1 :], (places.shape[-1], math.prod(rest)))
+        rows = gather(rows, order, 1, 1)
+        sorted_places = gather(places, order, 0, 1)
+        product = self._before(rows, sorted_places, False) * self._before(rows, sorted_places, True)
+        found = gather(product, argsort(order), 1, 1)
+        return reshape(found, found.shape[-2:], shape[places.rank - 1 :])
+
+    def _flat_places(self, x: Any, indices: Sequence[Any]) -> Any:
+        """One number for each place, one more than all for those outside: [*lead, K]."""
+        lead = self.lead(indices)
+        sizes = x.shape[lead : x.rank - self.rest]
+        flat, inside = None, None
+        for index, size in zip(indices, sizes):
+            i = cast(index, int64)
+            flat = i if flat is None else flat * lift(size, i) + i
+            fits = and_(greater_equal(i, lift(0, i)), less(i, lift(size, i)))
+            inside = fits if inside is None else and_(inside, fits)
+        flat = select(inside, flat, lift(math.prod(sizes), flat))
+        return reshape(flat, flat.shape[lead:], (math.prod(flat.shape[lead:]),))
+
+    def _before(self, rows: Any, places: Any, reverse: bool) -> Any:
+        """The product of the rows on one side of each that are of the same place."""
+        earlier = moved(places, -1, -1, forwards=not reverse)
+        same = cast(equal(places, earlier), rows.dtype)
+        same = expand(same, (-1,), rows.shape[-1:])
+        factor = same * moved(rows, -2, 1.0, forwards=not reverse)
+        return linear_recurrence(factor, lift(1.0, same) - same, -2, reverse)
 
 
 def scatter_multiply(x: Any, updates: Any, indices: Any, *options: Any) -> Any:

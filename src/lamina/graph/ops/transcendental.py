@@ -16,7 +16,7 @@ import numpy as np
 
 from lamina.graph.ir import emit
 from lamina.graph.ops.arithmetic import Divide, Multiply, abs, hypot, maximum, minimum
-from lamina.graph.ops.comparison import equal, greater_equal, less, select
+from lamina.graph.ops.comparison import equal, greater_equal, less, not_equal, select
 from lamina.graph.ops.complex import real
 from lamina.graph.ops.constant import lift, splat_value
 from lamina.graph.ops.elementwise import INEXACT, NUMBERS, Elementwise
@@ -39,7 +39,7 @@ class Power(Transcendental):
     """z = x^y.  Inputs: two of one dtype.  Source: IEEE 754-2019, 9.2 (pow).
 
     Integers wrap; a negative exponent gives 0 except for x = 1 and -1. In x the derivative is
-    y x^(y-1), 0 where y = 0. In y it is z log x, 0 where x = 0 and y >= 0, NaN where x < 0.
+    y x^(y-1), 0 where x = y = 0. In y it is z log x, 0 where x = 0 and y >= 0, NaN where x < 0.
     """
 
     arity = 2
@@ -102,7 +102,8 @@ def _power_in_base(x: Any, y: Any) -> Any:
     if exponent is not None:
         return exponent * (x if exponent == 2.0 else power(x, lift(exponent - 1.0, x)))
     zero, one = lift(0.0, y), lift(1.0, y)
-    flat = equal(y, zero)
+    odd = or_(equal(x, zero), not_equal(x, x))  # elsewhere y x^(y-1) is 0, and varies with y
+    flat = and_(equal(y, zero), odd)
     return select(flat, zero, y * power(x, select(flat, one, y - one)))
 
 

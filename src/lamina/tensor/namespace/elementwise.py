@@ -328,9 +328,10 @@ def _scaled(z: Tensor, factor: float) -> Tensor:
 def logaddexp(x: Any, y: Any, /) -> Tensor:
     """log(exp(x) + exp(y)) = max(x, y) + log1p(exp(-|x - y|)), element by element."""
     a, b = meet("logaddexp", x, y, floating=True)
-    gap = a - b
-    steady = where(equal(a, b), 0.0, gap)  # inf - inf is NaN where the answer is x
-    return maximum(a, b) + log1p(exp(-abs(steady)))
+    first = greater_equal(a, b)
+    large, small = where(first, a, b), where(first, b, a)
+    endless = logical_and(equal(a, b), isinf(a))  # inf - inf is NaN where the answer is x
+    return large + log1p(exp(where(endless, 0.0, small - large)))
 
 
 def hypot(x: Any, y: Any, /) -> Tensor:

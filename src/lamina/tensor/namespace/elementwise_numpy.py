@@ -21,6 +21,7 @@ from lamina.tensor.namespace.elementwise import (
     remainder,
     sign,
     sin,
+    square,
     where,
 )
 from lamina.tensor.namespace.float_bits import copysign
@@ -85,8 +86,12 @@ def sinc(x: Any, /) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0; integers become float32. Source: NumPy, `sinc`."""
     (given,) = meet("sinc", asarray(x), floating=True)
     angle = multiply(given, math.pi)
-    middle = equal(angle, 0.0)
-    return where(middle, 1.0, sin(angle) / where(middle, 1.0, angle))
+    near = less(abs(angle), 0.5)
+    squared = square(where(near, angle, 0.0))
+    series: Any = 1.0  # its derivatives of all orders are right where the quotient would be 0 / 0
+    for n in range(16, 0, -2):
+        series = 1.0 - squared * series / (n * (n + 1))
+    return where(near, series, sin(angle) / where(near, 1.0, angle))
 
 
 def heaviside(x: Any, y: Any, /) -> Tensor:

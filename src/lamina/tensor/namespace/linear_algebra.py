@@ -10,7 +10,7 @@ from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Contract, conj
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, permute_dims
+from lamina.tensor.namespace.manipulation import moveaxis, normal_axis, permute_dims, reshape
 from lamina.tensor.namespace.reductions import sum
 from lamina.tensor.promotion import broadcast_shapes, broadcast_to, common_dtype
 from lamina.tensor.tensor import Tensor
@@ -107,10 +107,17 @@ def outer(x: Any, y: Any, /) -> Tensor:
 def einsum(spec: str, *operands: Any) -> Tensor:
     """Sum of products over named axes, as in `einsum("bik,bkj->bij", x, y)`.
 
-    Several operands are contracted from left to right. "..." names all further axes.
+    Several operands are contracted from left to right. "..." names all further axes. A letter twice
+    in one operand takes its diagonal: "ii->i"; without it in the result its sum, the trace: "ii->".
 
     Raises:
         UsageError: the specification does not fit the operands.
+        ShapeError: an axis has two sizes.
+
+    Example:
+        >>> import lamina as lm
+        >>> lm.einsum("ii->i", lm.asarray([[1.0, 2.0], [3.0, 4.0]]))
+        Tensor([1., 4.], shape=(2,), dtype=float32)
 
     Source: NumPy, `einsum`.
     """
@@ -122,9 +129,9 @@ def einsum(spec: str, *operands: Any) -> Tensor:
         )
     given = [asarray(x) for x in operands]
     inputs, output = _parse(spec, given)
+    for i, x in enumerate(given):
+        given[i], inputs[i] = _diagonals(spec, x, inputs[i])
     names, current = inputs[0], given[0]
-    if len(set(names)) < len(names):
-        raise UsageError(f'einsum "{spec}": an axis is named twice in one operand')
     for i in range(1, len(given)):
         needed = set(output).union(*inputs[i + 1 :])
         left = i == len(given) - 1
@@ -141,6 +148,25 @@ def _merged(left: str, right: str) -> str:
     return left + "".join(c for c in right if c not in left)
 
 
+def _diagonals(spec: str, x: Tensor, names: str) -> tuple[Tensor, str]:
+    """`x` with one axis for each letter: of axes with one letter only the diagonal."""
+    for c in dict.fromkeys(names):
+        while names.count(c) > 1:
+            first, second = names.index(c), names.rindex(c)
+            n, other = x.shape[first], x.shape[second]
+            if n != other:
+                raise ShapeError(
+                    f'einsum "{spec}": axis {c} has two sizes in one operand',
+                    [f"operand: {x.type}", f"{c} = {n} and {other}"],
+                    "name axes of different size by different letters",
+                )
+            rest = [i for i in range(x.ndim) if i not in (first, second)]
+            moved = permute_dims(x, [*rest, first, second])
+            x = reshape(moved, (*moved.shape[:-2], n * n))[..., :: n + 1]
+            names = "".join(names[i] for i in rest) + c
+    return x, names
+
+
 def _summed(x: Tensor, names: str, wanted: Container[str]) -> tuple[Tensor, str]:
     """`x` without the axes that nobody wants, and the names of the others.
 
@@ -155,6 +181,18 @@ def _summed(x: Tensor, names: str, wanted: Container[str]) -> tuple[Tensor, str]
 def _arranged(x: Tensor, names: str, output: str) -> Tensor:
     x, left = _summed(x, names, output)
     return permute_dims(x, [left.index(c) for c in output])
+
+
+def _require_letters(spec: str, output: str, inputs: str) -> None:
+    """Each letter of the result is there once, and in an operand."""
+    for c in output:
+        if c not in inputs or output.count(c) > 1:
+            problem = "is named twice in the result" if c in inputs else "is in no operand"
+            raise UsageError(
+                f'einsum "{spec}": axis {c} {problem}',
+                [f"result: {output}"],
+                "name in the result, once, axes that the operands have",
+            )
 
 
 def _parse(spec: str, operands: list[Tensor]) -> tuple[list[str], str]:
@@ -178,7 +216,9 @@ def _parse(spec: str, operands: list[Tensor]) -> tuple[list[str], str]:
         extra = max(extra, count)
         inputs[i] = names.replace("...", "".join(free[len(free) - count :]) if count else "")
     dots = "".join(free[len(free) - extra :]) if extra else ""
-    if not arrow:
+    if arrow:
+        _require_letters(spec, output.replace("...", ""), "".join(inputs))
+    else:
         joined = "".join(inputs)
         once = sorted(c for c in set(joined) if joined.count(c) == 1 and c not in dots)
         return inputs, dots + "".join(once)

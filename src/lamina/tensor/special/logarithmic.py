@@ -20,7 +20,7 @@ def xlogy(x: Any, y: Any, /) -> Tensor:
     Source: SciPy, `special.xlogy`.
     """
     x, y = reals("xlogy", x, y)
-    zero = (x == 0.0) & ~isnan(y)
+    zero = (x == 0.0) & ~((y > 0.0) & (y < math.inf)) & ~isnan(y)  # elsewhere the slope is log(y)
     return where(zero, 0.0, x * log(where(zero, 1.0, y)))
 
 
@@ -34,7 +34,7 @@ def xlog1py(x: Any, y: Any, /) -> Tensor:
     Source: SciPy, `special.xlog1py`.
     """
     x, y = reals("xlog1py", x, y)
-    zero = (x == 0.0) & ~isnan(y)
+    zero = (x == 0.0) & ~((y > -1.0) & (y < math.inf)) & ~isnan(y)
     return where(zero, 0.0, x * log1p(where(zero, 0.0, y)))
 
 
@@ -76,7 +76,7 @@ def expit(x: Any, /) -> Tensor:
     Source: Verhulst 1845 for the logistic function.
     """
     (x,) = reals("expit", x)
-    shrunk = exp(-abs(x))
+    shrunk = exp(where(x < 0.0, x, -x))  # not -|x|, whose slope at 0 is 0
     return where(x < 0.0, shrunk, 1.0) / (1.0 + shrunk)
 
 
