@@ -128,7 +128,9 @@ def test_extreme_logits_stay_finite():
 def test_rms_norm():
     x = random(3, 6)
     wanted = x / np.sqrt((x * x).mean(-1, keepdims=True) + 1e-6)
-    np.testing.assert_allclose(functional.rms_norm(x).numpy(), wanted, rtol=1e-5)
+    np.testing.assert_allclose(
+        functional.rms_norm(x, x.shape[-1], eps=1e-6).numpy(), wanted, rtol=1e-5
+    )
 
 
 def test_dropout():

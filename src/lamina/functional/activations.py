@@ -14,7 +14,6 @@ from lamina.tensor.api import (
     log,
     log1p,
     max,
-    maximum,
     stop_gradient,
     sum,
     tanh,
@@ -68,24 +67,6 @@ def _steady_max(x: Tensor, axis: int) -> Tensor:
     return stop_gradient(where(abs(m) < math.inf, m, 0.0))
 
 
-def relu(x: Any) -> Tensor:
-    """max(x, 0).  Shapes: `[*A] -> [*A]`.
-
-    Source: Nair and Hinton 2010, "Rectified linear units improve restricted Boltzmann machines".
-    """
-    x = asarray(x)
-    return where(x <= 0, 0, x)  # a NaN stays
-
-
-def leaky_relu(x: Any, negative_slope: float = 0.01) -> Tensor:
-    """x where x > 0, else negative_slope * x.  Shapes: `[*A] -> [*A]`.
-
-    Source: Maas, Hannun and Ng 2013, "Rectifier nonlinearities improve acoustic models".
-    """
-    x = asarray(x)
-    return where(x > 0, x, x * negative_slope)
-
-
 def gelu(x: Any, approximate: str = "none") -> Tensor:
     """x * Phi(x) = x * (1 + erf(x / sqrt(2))) / 2.  Shapes: `[*A] -> [*A]`.
 
@@ -121,24 +102,54 @@ def silu(x: Any) -> Tensor:
     return x * sigmoid(x)
 
 
-def softplus(x: Any) -> Tensor:
-    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)).  Shapes: `[*A] -> [*A]`.
+def softplus(x: Any, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """log(1 + exp(beta x)) / beta = max(x, 0) + log1p(exp(-|beta x|)) / beta.
+
+    Args:
+        x: the input.
+        beta: how sharp the bend at 0 is.
+        threshold: where beta x is larger, the result is x.
+
+    Shapes: `[*A] -> [*A]`
 
     Source: Dugas et al. 2000, "Incorporating second-order functional knowledge".
     """
     x = asarray(x)
-    return where(x > 0, x, 0) + log1p(exp(where(x > 0, -x, x)))
+    scaled = x if beta == 1 else x * beta
+    tail = log1p(exp(where(scaled > 0, -scaled, scaled)))
+    bent = where(x > 0, x, 0) + (tail if beta == 1 else tail / beta)
+    return where(scaled > threshold, x, bent)
 
 
-def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """x where x > 0, else alpha * (exp(x) - 1).  Shapes: `[*A] -> [*A]`.
+def softmin(x: Any, axis: int = -1) -> Tensor:
+    """softmax(-x) along `axis`.  Shapes: `[*A] -> [*A]`.  Source: as softmax."""
+    return softmax(-asarray(x), axis)
 
-    Source: Clevert, Unterthiner and Hochreiter 2015, "Fast and accurate deep network learning".
+
+def logsigmoid(x: Any) -> Tensor:
+    """log(sigmoid(x)) = -softplus(-x).  Shapes: `[*A] -> [*A]`.  Source: as softplus."""
+    return -softplus(-asarray(x))
+
+
+def mish(x: Any) -> Tensor:
+    """x * tanh(softplus(x)).  Shapes: `[*A] -> [*A]`.
+
+    Source: Misra 2019, "Mish: a self regularized non-monotonic activation function".
     """
     x = asarray(x)
-    return where(x > 0, x, alpha * (exp(where(x > 0, 0.0, x)) - 1.0))
+    return x * tanh(softplus(x))
 
 
-def hardtanh(x: Any, low: float = -1.0, high: float = 1.0) -> Tensor:
-    """x clipped to [low, high].  Shapes: `[*A] -> [*A]`.  Source: Collobert 2004."""
-    return maximum(asarray(x), low).minimum(high)  # type: ignore[attr-defined]
+def softsign(x: Any) -> Tensor:
+    """x / (1 + |x|).  Shapes: `[*A] -> [*A]`.
+
+    Source: Bergstra et al. 2009, "Quadratic polynomials learn better image features".
+    """
+    x = asarray(x)
+    return x / (1.0 + abs(x))
+
+
+def tanhshrink(x: Any) -> Tensor:
+    """x - tanh(x).  Shapes: `[*A] -> [*A]`.  Source: PyTorch."""
+    x = asarray(x)
+    return x - tanh(x)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from lamina.base.errors import ShapeError, UsageError
-from lamina.functional.activations import relu, sigmoid
+from lamina.functional.activations import sigmoid
 from lamina.functional.linear import linear
+from lamina.functional.rectifiers import relu
 from lamina.tensor import Tensor
 from lamina.tensor.api import asarray, astype, scan, split, tanh, where
 

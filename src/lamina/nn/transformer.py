@@ -10,8 +10,8 @@ from typing import Any
 import lamina.tensor as lm
 from lamina import functional
 from lamina.base.errors import ShapeError, UsageError
-from lamina.nn.activation import Dropout
 from lamina.nn.attention import MultiheadAttention, xavier_uniform
+from lamina.nn.dropout import Dropout
 from lamina.nn.linear import Linear
 from lamina.nn.module import Module
 from lamina.nn.normalization import LayerNorm
