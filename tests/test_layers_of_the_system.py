@@ -180,12 +180,31 @@ def test_a_room_imports_alone_and_loads_only_what_lies_below(room: str) -> None:
     assert loaded - {room} <= below
 
 
-def test_importing_lamina_loads_no_compiler() -> None:
-    code = "import sys, lamina; print(*sys.modules)"
+def loaded_by(code: str) -> list[str]:
+    """The modules of a new process after `code`."""
+    code = f"import sys; {code}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = done.stdout.split()
+    return done.stdout.split()
+
+
+def test_using_lamina_loads_no_compiler() -> None:
+    loaded = loaded_by("import lamina; lamina.Tensor")
     assert "lamina.tensor" in loaded
-    assert not [name for name in loaded if name.startswith(("llvmlite", "lamina.backend"))]
+    compiler = ("llvmlite", "lamina.backend.c", "lamina.backend.s", "lamina.backend.nest")
+    assert not [name for name in loaded if name.startswith(compiler)]
+
+
+def test_the_package_alone_loads_no_front_end() -> None:
+    loaded = loaded_by("import lamina; lamina.load_program")
+    assert "lamina.backend.exported" in loaded
+    assert not {"lamina.front", "lamina.tensor", "llvmlite"} & set(loaded)
+
+
+def test_every_name_comes_with_the_first() -> None:
+    assert "lamina.front" in loaded_by("from lamina import *; zeros")
+    assert "lamina.front" in loaded_by("import lamina; assert 'zeros' in dir(lamina)")
+    with pytest.raises(AttributeError, match="module 'lamina' has no attribute 'zeroes'"):
+        lm.zeroes
 
 
 def files_of(room: str) -> list[Path]:

@@ -3,55 +3,51 @@
     import lamina as lm
 
 The names here are those of the Python array API standard (2024.12), the transforms of functions
-(`jit`, `grad`, `vmap`, ...) and the rooms `random`, `functional` and `tree`. Importing this does
-not load the compiler; the first program that is compiled does. Rooms above `functional` (`nn`,
-`optim`, ...) are imported when their name is first used.
+(`jit`, `grad`, `vmap`, ...) and the rooms `random`, `functional` and `tree`; `front.py` lists them.
+All are imported when the first of them is used, so that a process which only loads an exported
+program has no front end. The first program that is compiled loads the compiler. Rooms above
+`functional` (`nn`, `optim`, ...) are imported when their name is first used.
 """
 
 from __future__ import annotations
 
 import importlib
-import math as _math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lamina import functional as functional
-from lamina.base import trees as tree
-from lamina.base.errors import AxisError as AxisError
-from lamina.base.errors import BoundsError as BoundsError
-from lamina.base.errors import CallError as CallError
-from lamina.base.errors import CheckError as CheckError
-from lamina.base.errors import DTypeError as DTypeError
-from lamina.base.errors import ImmutableError as ImmutableError
-from lamina.base.errors import LaminaError as LaminaError
-from lamina.base.errors import LinAlgError as LinAlgError
-from lamina.base.errors import OutOfMemoryError as OutOfMemoryError
-from lamina.base.errors import ShapeError as ShapeError
-from lamina.base.errors import TraceError as TraceError
-from lamina.base.errors import UsageError as UsageError
-from lamina.explain import explain as explain
-from lamina.tensor import debug as debug
-from lamina.tensor import fft as fft
-from lamina.tensor import linalg as linalg
-from lamina.tensor import random as random
-from lamina.tensor import special as special
-from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
-
-bool = bool_  # noqa: F405
-e = _math.e
-inf = _math.inf
-nan = _math.nan
-newaxis = None
-pi = _math.pi
+if TYPE_CHECKING:
+    from lamina.front import *  # noqa: F403
 
 _ROOMS = ("cli", "data", "deploy", "interop", "models", "nn", "optim", "sparse", "train")
+_ALONE = {"load_program": "lamina.backend.exported"}  # these need no front end
 
-
-def __getattr__(name: str) -> Any:
-    """Rooms that are imported on first use."""
-    if name in _ROOMS:
-        return importlib.import_module(f"lamina.{name}")
-    raise AttributeError(f"module 'lamina' has no attribute {name!r}")
-
+_SPECIAL = ("__all__", "__array_namespace_info__")  # `from lamina import *` asks for the first
 
 __array_api_version__ = "2024.12"
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Names that are imported on first use."""
+    if name in _ROOMS:
+        return importlib.import_module(f"lamina.{name}")
+    if name in _ALONE:
+        found = globals()[name] = getattr(importlib.import_module(_ALONE[name]), name)
+        return found
+    if not name.startswith("__") or name in _SPECIAL:
+        _bring_front()
+        if name in globals():
+            return globals()[name]
+    raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    _bring_front()
+    return sorted({*globals(), *_ROOMS, *_ALONE})
+
+
+def _bring_front() -> None:
+    """Import the front end and take its names."""
+    front = importlib.import_module("lamina.front")
+    names = {k: v for k, v in vars(front).items() if not k.startswith("_") or k in _SPECIAL}
+    del names["annotations"]
+    globals().update(names)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lamina.tensor import execution
+from lamina.backend import execution
 from lamina.tensor.jit import Jitted
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import lamina as lm
+from lamina.backend import execution
 from lamina.graph.ops import checking
-from lamina.tensor import execution
 from tests.errors.messages import whole
 
 TABLE = np.arange(12.0, dtype=np.float32).reshape(4, 3)

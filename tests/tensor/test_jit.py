@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lamina as lm
-from lamina.tensor import execution
+from lamina.backend import execution
 from tests.tensor.stand_ins import Affine
 
 

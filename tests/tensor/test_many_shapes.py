@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import lamina as lm
+from lamina.backend import execution
 from lamina.backend.codegen.llvm import objects
 from lamina.backend.compile import build
 from lamina.backend.targets import select
-from lamina.tensor import eager, execution
+from lamina.tensor import eager
 
 Program = Callable[..., object]
 

@@ -99,6 +99,10 @@ class ParseError(LaminaError, ValueError):
     """Text that is not a graph or a nest."""
 
 
+class FormatError(LaminaError, ValueError):
+    """A file that is damaged, cut off, or of another format or version."""
+
+
 class UsageError(LaminaError, ValueError):
     """Arguments that make no sense together."""
 

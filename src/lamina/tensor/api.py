@@ -61,6 +61,7 @@ from lamina.tensor.derivatives import (
     value_and_grad,
     vjp,
 )
+from lamina.tensor.export import export
 from lamina.tensor.jacobians import (
     eval_shape,
     hessian,
@@ -537,6 +538,7 @@ __all__ = [
     "jacrev",
     "ix_",
     "jit",
+    "export",
     "jvp",
     "lcm",
     "less",

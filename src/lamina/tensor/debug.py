@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backend import execution
 from lamina.base.errors import CheckError, user_frames
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, Value
 from lamina.graph.ir.printer import op_text
-from lamina.tensor import execution
 from lamina.tensor.jit import Jitted
 from lamina.tensor.printing import check_that as check_that
 from lamina.tensor.printing import print as print

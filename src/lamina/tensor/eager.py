@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lamina.backend import execution
 from lamina.base.dtypes import bool_
 from lamina.base.errors import (
     LaminaError,
@@ -30,7 +31,6 @@ from lamina.base.errors import (
 from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
 from lamina.graph.ops import Constant, Expand, Literal
-from lamina.tensor import execution
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.family import Family
 

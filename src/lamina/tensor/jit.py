@@ -106,6 +106,17 @@ class Jitted:
         return tuple(found)
 
     def _trace(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
+        return Traced(self._on_arguments(statics), call, flat, self.donate)
+
+    def for_export(self, call: list[Any]) -> tuple[Callable[[list[Any]], Any], list[Any]]:
+        """The function of the list of arguments; positions and names of the static ones.
+
+        These are filled in, and their places in `call` hold None.
+        """
+        statics = self._take_statics(call)
+        return self._on_arguments(statics), [place for place, _, _ in statics]
+
+    def _on_arguments(self, statics: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
         def run(arguments: list[Any]) -> Any:
             given, kwargs = list(arguments[:-1]), dict(arguments[-1])
             for place, _, value in statics:
@@ -115,7 +126,7 @@ class Jitted:
                     kwargs[place] = value
             return self._f(*given, **kwargs)
 
-        return Traced(run, call, flat, self.donate)
+        return run
 
 
 def _kind(value: Any) -> Any:

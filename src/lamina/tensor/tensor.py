@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lamina.backend import execution
 from lamina.base.dtypes import DType
 from lamina.base.dtypes import dtype as dtype_from
 from lamina.base.errors import ImmutableError, UsageError
 from lamina.graph.ir import Expression, Op, TensorType, TupleType, Value
 from lamina.graph.ops import Item
-from lamina.tensor import eager, execution, interchange
+from lamina.tensor import eager, interchange
 
 API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 """The versions of the array API standard that the namespace satisfies."""

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lamina.backend import execution
 from lamina.base import dtypes
 from lamina.base.records import frozen
 from lamina.graph.ir import Graph, TensorType, Value, topological
-from lamina.tensor import eager, effects, execution, random
+from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import (
     Place,
     Substitution,
@@ -98,7 +99,7 @@ class Traced:
     """
 
     def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any, donate: bool):
-        self._recipe = _Recipe(f, call, flat)
+        self._recipe = Recipe(f, call, flat)
         recipe = self._recipe
         self.graph: Graph = recipe.graph
         self._program: Any = None
@@ -239,7 +240,7 @@ def _filled(template: Any, call: list[Any], leaves: list[Any], made: list[Tensor
     return template.value
 
 
-class _Recipe:
+class Recipe:
     """The tracing itself: what the function returned and assigned, and the graph of it."""
 
     def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any):
@@ -247,8 +248,8 @@ class _Recipe:
         self._keywords = (len(call) - 1,)
         since = eager.now()
         self.placeholders = self._placeholders()
-        self._inputs = [t._value for t in self.placeholders]  # before anything is assigned into
-        self._index = {id(t): i for i, t in reversed(list(enumerate(self.placeholders)))}
+        self.inputs = [t._value for t in self.placeholders]  # before anything is assigned into
+        self.index = {id(t): i for i, t in reversed(list(enumerate(self.placeholders)))}
         self._numbers = {v._value.id: i for i, v in reversed(list(enumerate(self.placeholders)))}
         self.values: list[Value] = []
         self._output_of: dict[int, int] = {}
@@ -390,15 +391,15 @@ class _Recipe:
             for name in state:
                 self.generator.append((name, self._output(after[name]._value)))
         self.captured = _captured(self.values)
-        reached = {v.id for v in topological(self.values, stop=_has_data)}
+        reached = {v.id for v in topological(self.values, stop=has_data)}
         self.read = [
             i
             for i, t in enumerate(self.placeholders)
-            if self._inputs[i].id in reached and self._index[id(t)] == i
+            if self.inputs[i].id in reached and self.index[id(t)] == i
         ]
-        hidden = [state[n]._value for n, _ in self.generator]
-        leaves = [self._inputs[i] for i in self.read]
-        self.graph = _clean_graph([*leaves, *self.captured, *hidden], self.values)
+        self.hidden = [state[n]._value for n, _ in self.generator]
+        leaves = [self.inputs[i] for i in self.read]
+        self.graph = clean_graph([*leaves, *self.captured, *self.hidden], self.values)
         self.outputs = [v.type for v in self.values]
 
 
@@ -421,7 +422,7 @@ def _hidden_state() -> dict[str, Tensor]:
     return {n: placeholder(t.type, _SOURCE) for n, t in state.items() if isinstance(t, Tensor)}
 
 
-def _has_data(v: Value) -> bool:
+def has_data(v: Value) -> bool:
     return v.data is not None and v.data.buffer is not None
 
 
@@ -430,14 +431,14 @@ def _captured(values: list[Value]) -> list[Value]:
 
     What follows from such data alone is computed now, once, rather than at every call.
     """
-    order = topological(values, stop=_has_data)
+    order = topological(values, stop=has_data)
     if values:
         eager.bind(values)
     from_data: set[int] = set()
     frontier: dict[int, Value] = {}
     for v in order:
         known = v.data
-        if _has_data(v) or (
+        if has_data(v) or (
             known is not None
             and known.source is None
             and any(o.id in from_data for o in v.operands)
@@ -446,7 +447,7 @@ def _captured(values: list[Value]) -> list[Value]:
             from_data.add(v.id)
     outputs = {v.id for v in values}
     for v in order:
-        for o in v.operands if not _has_data(v) else ():
+        for o in v.operands if not has_data(v) else ():
             if o.id in from_data and v.id not in from_data:
                 frontier[o.id] = o
         if v.id in outputs and v.id in from_data:
@@ -456,7 +457,7 @@ def _captured(values: list[Value]) -> list[Value]:
     return found
 
 
-def _clean_graph(inputs: list[Value], outputs: list[Value]) -> Graph:
+def clean_graph(inputs: list[Value], outputs: list[Value]) -> Graph:
     """The graph over fresh values that hold neither data nor tensors."""
     new: dict[int, Value] = {v.id: Value(v.type, span=v.span) for v in inputs}
     for v in topological(outputs, stop=lambda v: v.id in new):

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lamina as lm
-from lamina.tensor import execution
+from lamina.backend import execution
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import lamina as lm
-from lamina.tensor import eager, execution
+from lamina.backend import execution
+from lamina.tensor import eager
 
 
 def test_reference_gives_the_same():
