@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import time
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ from lamina.runtime import flatten
 from lamina.tensor import eager
 from lamina.tensor.convert.convert import convert
 from lamina.tensor.exclusive import exclusive
+from lamina.tensor.retraces import Trace, described, traced_for
 from lamina.tensor.traced import Traced
 
 
@@ -37,6 +39,7 @@ class Jitted:
         self._static = frozenset(static_argnames)
         self._positions = _static_positions(f, self._static)
         self._programs: dict[Any, Traced] = {}
+        self._traces: list[Trace] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if eager.transforming():
@@ -72,11 +75,23 @@ class Jitted:
     def clear(self) -> None:
         """Forget all programs."""
         self._programs.clear()
+        self._traces.clear()
 
     @property
     def signatures(self) -> int:
         """How many programs there are."""
         return len(self._programs)
+
+    @property
+    def traces(self) -> tuple[Trace, ...]:
+        """What was traced, and what made each signature differ from those before."""
+        return tuple(self._traces)
+
+    def report(self) -> str:
+        """Why the function was traced, one line for each signature."""
+        name = getattr(self, "__name__", "function")
+        lines = [f"jit {name}: traced {len(self._traces)} times"]
+        return "\n".join([*lines, *(f"  {i}: {t}" for i, t in enumerate(self._traces, 1))])
 
     def _found(self, call: list[Any]) -> tuple[Traced, Any]:
         """The program for a call, traced when there is none yet, and the call flattened."""
@@ -106,7 +121,12 @@ class Jitted:
         return tuple(found)
 
     def _trace(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
-        return Traced(self._on_arguments(statics), call, flat, self.donate)
+        arguments = described(self._f, call, {place: value for place, _, value in statics})
+        start = time.perf_counter()
+        traced = Traced(self._on_arguments(statics), call, flat, self.donate)
+        seconds = time.perf_counter() - start
+        self._traces.append(traced_for(arguments, self._traces, seconds))
+        return traced
 
     def for_export(self, call: list[Any]) -> tuple[Callable[[list[Any]], Any], list[Any]]:
         """The function of the list of arguments; positions and names of the static ones.
