@@ -9,6 +9,7 @@ from __future__ import annotations
 import math as _math
 
 from lamina import functional as functional
+from lamina.base import trees as tree  # noqa: F401  a public name
 from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import CallError as CallError
