@@ -358,4 +358,5 @@ REASONS = {
     "has no derivative on purpose, see tests/tensor": """from_dlpack io_callback nextafter
         pure_callback stop_gradient""",
     "has no forward mode, see tests/tensor/test_custom.py": "custom_vjp",
+    "takes a function and is tested in tests/tensor": "bound_steps convert export",
 }

@@ -238,7 +238,7 @@ FUNCTIONAL = [
     two("functional.mse_loss", F.mse_loss, shapes=((2, 3), (2, 3))),
     one("functional.nll_loss", lambda x: F.nll_loss(x, LABELS)),
     one("functional.relu", F.relu),
-    two("functional.rms_norm", F.rms_norm),
+    two("functional.rms_norm", lambda x, w: F.rms_norm(x, x.shape[-1], w)),
     one("functional.segment_max", lambda x: F.segment_max(x, SEGMENTS, 2), shape=(4,)),
     one("functional.segment_mean", lambda x: F.segment_mean(x, SEGMENTS, 2), shape=(4,)),
     one("functional.segment_min", lambda x: F.segment_min(x, SEGMENTS, 2), shape=(4,)),
@@ -248,6 +248,66 @@ FUNCTIONAL = [
     one("functional.silu", F.silu),
     one("functional.softmax", F.softmax),
     one("functional.softplus", F.softplus),
+]
+
+
+VOLUME, LINE = (1, 1, 2, 3, 2), (1, 2, 5)
+LAYERS = [
+    *[
+        one(f"functional.{name}", getattr(F, name))
+        for name in (
+            "celu",
+            "hardshrink",
+            "hardsigmoid",
+            "hardswish",
+            "logsigmoid",
+            "mish",
+            "relu6",
+            "selu",
+            "softmin",
+            "softshrink",
+            "softsign",
+            "tanhshrink",
+            "normalize",
+            "rrelu",
+        )
+    ],
+    *[
+        one(f"functional.{name}", getattr(F, name), shape=(2, 4))
+        for name in ("glu", "geglu", "swiglu")
+    ],
+    *[
+        one(f"functional.{name}", lambda x, f=f: f(x, 0.5, key=lm.random.Generator(1)), shape=LINE)
+        for name, f in (
+            ("alpha_dropout", F.alpha_dropout),
+            ("drop_path", F.drop_path),
+            ("feature_alpha_dropout", F.feature_alpha_dropout),
+            ("feature_dropout", F.feature_dropout),
+        )
+    ],
+    one("functional.threshold", lambda x: F.threshold(x, 0.1, 2.0)),
+    two("functional.prelu", F.prelu, shapes=((2, 3), (3,))),
+    one("functional.pad", lambda x: F.pad(x, (1, 1), "reflect")),
+    one("functional.max_pool1d", lambda x: F.max_pool1d(x, 2, 1), shape=LINE),
+    one("functional.max_pool3d", lambda x: F.max_pool3d(x, 2, 1), shape=VOLUME),
+    one("functional.avg_pool1d", lambda x: F.avg_pool1d(x, 2, 1), shape=LINE),
+    one("functional.avg_pool3d", lambda x: F.avg_pool3d(x, 2, 1), shape=VOLUME),
+    one("functional.lp_pool1d", lambda x: F.lp_pool1d(x, 3.0, 2), 0.2, 2.0, LINE),
+    one("functional.lp_pool2d", lambda x: F.lp_pool2d(x, 3.0, 2), 0.2, 2.0, IMAGE),
+    one("functional.lp_pool3d", lambda x: F.lp_pool3d(x, 3.0, 2), 0.2, 2.0, VOLUME),
+    one("functional.unfold", lambda x: F.unfold(x, 2), shape=IMAGE),
+    one("functional.fold", lambda x: F.fold(x, (2, 3), 2), shape=(1, 4, 2)),
+    two("functional.conv1d", lambda x, w: F.conv1d(x, w, padding=1), shapes=(LINE, (1, 2, 2))),
+    two("functional.conv3d", F.conv3d, shapes=(VOLUME, (1, 1, 1, 2, 2))),
+    two("functional.conv_transpose1d", F.conv_transpose1d, shapes=((1, 2, 3), (2, 1, 2))),
+    two("functional.conv_transpose2d", F.conv_transpose2d, shapes=((1, 1, 2, 2), (1, 1, 2, 2))),
+    two(
+        "functional.conv_transpose3d", F.conv_transpose3d, shapes=((1, 1, 1, 2, 2), (1, 1, 1, 2, 2))
+    ),
+    one("functional.group_norm", lambda x: F.group_norm(x, 2), shape=(2, 4, 2)),
+    one("functional.instance_norm", F.instance_norm, shape=LINE),
+    one("functional.instance_statistics", F.instance_statistics, shape=LINE),
+    one("functional.local_response_norm", lambda x: F.local_response_norm(x, 2), shape=LINE),
 ]
 
 
@@ -337,7 +397,7 @@ SPARSE = [
     ),
 ]
 
-CASES = [*LINALG, *FFT, *SPECIAL, *FUNCTIONAL, *NEURAL, *RANDOM, *SPARSE]
+CASES = [*LINALG, *FFT, *SPECIAL, *FUNCTIONAL, *LAYERS, *NEURAL, *RANDOM, *SPARSE]
 
 REASONS = {
     "makes values from no operand that varies (positions)": """functional.alibi_bias

@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 
 import lamina as lm
+from lamina.backend import execution
 from lamina.base.dtypes import DType
-from lamina.tensor import api, eager, execution
+from lamina.tensor import api, eager
 from tests.tensor.every_function import array_functions, room_functions
 from tests.tensor.every_function.table import Case
 
