@@ -147,3 +147,7 @@ def _outside(traceback: TracebackType | None) -> TracebackType | None:
 
 class CacheWarning(UserWarning):
     """A compile-cache entry was damaged or foreign and has been rebuilt."""
+
+
+class MemoryBudgetWarning(UserWarning):
+    """A program takes more memory than its budget: it cannot be made to take less."""

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.graph.ir import Value, emit
 from lamina.graph.ops import Checkpoint, Custom, Identity, Name
@@ -21,18 +23,33 @@ POLICIES = ("nothing", "products", "everything")
 
 
 def checkpoint(
-    f: Callable[..., Any] | None = None, *, keep: str | Sequence[str] = "nothing"
+    f: Callable[..., Any] | None = None,
+    *,
+    keep: str | Sequence[str] = "nothing",
+    budget: float | None = None,
 ) -> Any:
     """`f`, whose inner values are not kept for its derivative but computed again.
 
     Saves memory and costs up to one more forward pass of `f`. What `f` assigns to modules, and the
     random numbers it draws, are those of the first computation.
 
+    With a budget the compiler chooses which values to keep: it drops those that are cheap to make
+    for their size, and makes them again, bit for bit, shortly before they are read. What counts is
+    the arena of the program that holds the derivative, as `explain` reports it: all intermediates,
+    but not arguments, results and parameters. Where no choice is good enough the program takes the
+    least it can, and a `MemoryBudgetWarning` says how much that is.
+
     Args:
         f: any function of tensors; without it, `checkpoint(...)` is a decorator with options.
         keep: "nothing"; "products" keeps the results of matrix products and convolutions;
             "everything" keeps all, as without `checkpoint`; a list of names keeps the values that
             `checkpoint_name` gave these names.
+        budget: how much memory the program with the derivative of `f` may take, in place of `keep`:
+            a float up to 1.0 is a share of what it takes without, an integer is bytes. Several
+            budgets in one program hold together. In the body of a loop it is the body's program.
+
+    Raises:
+        UsageError: there is no such policy, or the budget is not positive or is a share above 1.
 
     Example:
         >>> import lamina as lm
@@ -42,9 +59,9 @@ def checkpoint(
 
     Source: Chen et al. 2016, "Training deep nets with sublinear memory cost".
     """
-    policy = _policy(keep)
+    policy = _policy(keep) if budget is None else _within(budget, keep)
     if f is None:
-        return lambda g: checkpoint(g, keep=keep)
+        return lambda g: checkpoint(g, keep=keep, budget=budget)
 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -74,6 +91,24 @@ def _policy(keep: str | Sequence[str]) -> str | None:
             "names are given with checkpoint_name(x, name)",
         )
     return None if keep == "everything" else keep
+
+
+def _within(budget: float, keep: str | Sequence[str]) -> str:
+    if keep != "nothing":
+        raise UsageError(
+            "checkpoint: both keep and budget are given",
+            [f"keep: {keep!r}", f"budget: {budget!r}"],
+            "give one of them: with a budget the compiler chooses what to keep",
+        )
+    number = isinstance(budget, int | float | np.integer | np.floating)
+    whole = isinstance(budget, int | np.integer)
+    if not number or isinstance(budget, bool) or not budget > 0 or not (whole or budget <= 1.0):
+        raise UsageError(
+            f"checkpoint: no budget {budget!r}",
+            ["a share: a float above 0, up to 1.0", "bytes: a positive integer"],
+            "budget=0.4 is 40 % of what the program takes without",
+        )
+    return f"within: {int(budget) if whole else float(budget)}"
 
 
 def checkpoint_name(x: Any, name: str) -> Tensor:

@@ -73,6 +73,11 @@ def checkpoint(x: Value, y: Value, *, keep: str = "nothing") -> Value:
     return ops.item(emit(ops.Checkpoint(body, keep), x, y), 1)
 
 
+def budget(x: Value) -> Value:
+    """A value under a budget that every program keeps."""
+    return ops.within(x, "1.0") * x
+
+
 def barrier(x: Value, y: Value) -> Value:
     """Both operands behind a barrier, multiplied."""
     whole = emit(ops.Barrier(), x, y)

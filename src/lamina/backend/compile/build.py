@@ -18,6 +18,7 @@ from lamina.backend.compile.history import History
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
+from lamina.backend.compile.rematerialize import Remade, budgets_of, rematerialize
 from lamina.backend.targets import Target, select
 from lamina.base import config
 from lamina.base.errors import OutOfMemoryError
@@ -53,6 +54,7 @@ class Record:
     Attributes:
         stages: the graph passes with their results.
         seconds: time of each step of the back end by name.
+        remade: what a budget of memory did, if there is one.
     """
 
     source: Graph
@@ -60,6 +62,7 @@ class Record:
     seconds: dict[str, float] = field(default_factory=dict)
     lowered: Lowered | None = None
     plan: Plan | None = None
+    remade: Remade | None = None
     kernels: list[CompiledKernel] = field(default_factory=list)
 
 
@@ -203,6 +206,10 @@ def _compile(graph: Graph, target: Target, level: int, generic: bool) -> Compile
     clock.mark("schedule")
     plan = record.plan = plan_memory(lowered)
     clock.mark("plan_memory")
+    if budgets := budgets_of(graph):
+        lowered, plan, record.remade = rematerialize(lowered, plan, budgets)
+        record.lowered, record.plan = lowered, plan
+        clock.mark("rematerialize")
     nests = [task.nest for step in lowered.steps for task in step.tasks]
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")

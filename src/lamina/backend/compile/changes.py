@@ -138,10 +138,12 @@ class Trail:
         self, old: dict[str, Value], removed: Iterable[str], new: dict[str, Value]
     ) -> dict[str, str]:
         """For a removed node the node that stayed and computed the same."""
-        stayed: dict[Any, str] = {}
-        number: dict[int, Any] = {v.id: v.id for v in self.graph.inputs}
+        stayed: dict[int, str] = {}
+        numbers: dict[Any, int] = {}  # one for each thing that is computed
+        number = {v.id: numbers.setdefault(v.id, len(numbers)) for v in self.graph.inputs}
         for v in self.graph.nodes:
-            number[v.id] = (v.op, *[number[o.id] for o in v.operands])
+            key = (v.op, *[number[o.id] for o in v.operands])
+            number[v.id] = numbers.setdefault(key, len(numbers))
             name = self.names[v.id]
             if name in new:
                 stayed.setdefault(number[v.id], name)

@@ -176,6 +176,14 @@ def _memory(compiled: Compiled) -> Section:
         f"{_count(len(plan.in_place), 'result')} written over an operand; "
         f"{_count(len(plan.donors), 'output')} that may take an input's memory",
     ]
+    remade = compiled.record.remade
+    if remade is not None:
+        lines.append(
+            f"budget {quantity(remade.budget_bytes, 'B')}, "
+            f"{quantity(remade.plain_bytes, 'B')} without; "
+            f"{_count(remade.steps, 'step')} run a second time, about "
+            f"{100 * remade.share:.0f} % more work"
+        )
     if rows:
         lines += ["", table(["value", "offset", "size", "first step", "last"], rows)]
     title = f"memory: {quantity(plan.arena_bytes, 'B')}"

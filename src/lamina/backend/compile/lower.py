@@ -174,7 +174,7 @@ class _Lowering:
             assert self.compile_body is not None, f"{v!r} has bodies and nobody compiles them"
             control = control_of(v, self.compile_body)
             self._add_temporaries(slots, control.temporaries_bytes)
-        _live(slots, number)
+        live(slots, number)
         inputs = tuple(placeholder(o.type) for o in v.operands)
         body = Graph(inputs, (Value(v.type, v.op, inputs, v.span),))
         if control is not None:
@@ -194,7 +194,7 @@ class _Lowering:
         name, schedule = known
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
         self._add_temporaries(slots, schedule.temporaries_bytes)
-        _live(slots, number)
+        live(slots, number)
         return Step(schedule.tasks, slots, name, body, v.span)
 
     def _schedule(self, body: Graph) -> tuple[str, Schedule]:
@@ -205,7 +205,7 @@ class _Lowering:
         return policy.name, made
 
 
-def _live(slots: dict[str, Slot], number: int) -> None:
+def live(slots: dict[str, Slot], number: int) -> None:
     """Note that step `number` reads and writes these slots."""
     for slot in slots.values():
         if slot.kind in ("arena", "output") and slot.first < 0:

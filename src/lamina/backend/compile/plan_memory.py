@@ -44,8 +44,9 @@ def plan_memory(program: Lowered) -> Plan:
     pairs: list[tuple[Slot, Slot]] = []
     taken: set[int] = set()
     for number, step in enumerate(program.steps):
-        for written, dying in _replaceable(step, number):
-            if id(written) in host or id(dying) in taken or written.number in donors:
+        for written, dying in replaceable(step):
+            shared = id(written) in host or id(dying) in taken or written.number in donors
+            if shared or dying.last != number:
                 continue
             if written.kind == "arena" and dying.kind == "arena":
                 host[id(written)] = dying
@@ -58,11 +59,11 @@ def plan_memory(program: Lowered) -> Plan:
     arena = [slot for slot in program.slots if slot.kind == "arena"]
     roots = _merged(arena, host)
     total = _pack([(first, last, size, slots) for first, last, size, slots in roots])
-    return Plan(total, sum(_aligned(s.size_bytes) for s in arena), donors, tuple(pairs))
+    return Plan(total, sum(aligned(s.size_bytes) for s in arena), donors, tuple(pairs))
 
 
-def _replaceable(step: Step, number: int) -> list[tuple[Slot, Slot]]:
-    """Pairs (result, operand) of a step where the result may be written over the operand."""
+def replaceable(step: Step) -> list[tuple[Slot, Slot]]:
+    """Pairs (result, operand) of a step where the result may be written over a dying operand."""
     if len(step.tasks) != 1:
         return []
     used = list(step.slots.values())
@@ -74,7 +75,7 @@ def _replaceable(step: Step, number: int) -> list[tuple[Slot, Slot]]:
         for name in param.may_alias.split():
             dying = step.slots[name]
             once = sum(1 for slot in used if slot is dying) == 1
-            if once and dying.last == number and dying.size_bytes == written.size_bytes:
+            if once and dying.size_bytes == written.size_bytes:
                 found.append((written, dying))
     return found
 
@@ -96,7 +97,8 @@ def _merged(arena: list[Slot], host: dict[int, Slot]) -> list[tuple[int, int, in
     ]
 
 
-def _aligned(size_bytes: int) -> int:
+def aligned(size_bytes: int) -> int:
+    """The bytes that a slot of this size takes."""
     return (size_bytes + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
 
 
@@ -105,7 +107,7 @@ def _pack(chains: list[tuple[int, int, int, list[Slot]]]) -> int:
     placed = np.empty((len(chains), 4), np.int64)  # first, last, begin, end
     total = 0
     for count, (first, last, size, slots) in enumerate(sorted(chains, key=lambda c: -c[2])):
-        size = _aligned(size)
+        size = aligned(size)
         known = placed[:count]
         beside = known[(known[:, 0] <= last) & (known[:, 1] >= first), 2:]
         busy = sorted(map(tuple, beside.tolist()))

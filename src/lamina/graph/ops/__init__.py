@@ -36,11 +36,13 @@ from lamina.graph.ops.arithmetic import subtract as subtract
 from lamina.graph.ops.arithmetic import trunc as trunc
 from lamina.graph.ops.branch import Switch as Switch
 from lamina.graph.ops.call import Barrier as Barrier
+from lamina.graph.ops.call import Budget as Budget
 from lamina.graph.ops.call import Call as Call
 from lamina.graph.ops.call import Checkpoint as Checkpoint
 from lamina.graph.ops.call import Custom as Custom
 from lamina.graph.ops.call import Name as Name
 from lamina.graph.ops.call import named as named
+from lamina.graph.ops.call import within as within
 from lamina.graph.ops.callback import Callback as Callback
 from lamina.graph.ops.callback import Host as Host
 from lamina.graph.ops.comparison import Comparison as Comparison

@@ -1,7 +1,8 @@
 """Functions called as one node: what is differentiated as a whole, and inlined when compiled.
 
 `Checkpoint` makes its values again on the way back instead of keeping them; `Custom` has a
-derivative that its author wrote; `Barrier` keeps what is made again apart from what was made first.
+derivative that its author wrote; `Barrier` keeps what is made again apart from what was made first;
+`Budget` says how much memory the program that it stands in may take.
 """
 
 from __future__ import annotations
@@ -103,8 +104,9 @@ def named(x: Any, name: str) -> Any:
 class Checkpoint(Call):
     """The results of `body`, whose values are made again where a derivative needs them.
 
-    `keep` says which are kept all the same: "nothing", "products" (results of contractions), or
-    "names: a, b" (values under these names).  Inputs: any.
+    `keep` says which are kept all the same: "nothing", "products" (results of contractions),
+    "names: a, b" (values under these names), or "within: 0.4" and "within: 1000", where the
+    compiler chooses so that a `Budget` is met.  Inputs: any.
     Source: Griewank & Walther 2008, chapter 12; Chen et al. 2016, "Training deep nets with
     sublinear memory cost".
     """
@@ -146,6 +148,8 @@ class Checkpoint(Call):
     ) -> list[Any]:
         """The cotangents of the operands: the body once more, behind a barrier, and back."""
         body = self.body
+        if self.keep.startswith("within:"):
+            return self._pull_within(pull_back, operands, bars, wanted)
         kept = [v for v in body.nodes if self.keeps(v)]
         whole = emit(replace(self, body=Graph(body.inputs, [*body.outputs, *kept])), *operands)
         saved = [item(whole, len(body.outputs) + k) for k in range(len(kept))]
@@ -161,6 +165,25 @@ class Checkpoint(Call):
             result[i] = None if bar is None else grafted([bar], instead)[0]
         return result
 
+    def _pull_within(
+        self,
+        pull_back: Callable[..., Any],
+        operands: Sequence[Any],
+        bars: Sequence[Any],
+        wanted: Sequence[int],
+    ) -> list[Any]:
+        """As without a checkpoint, but for the budget that a cotangent hands to the compiler."""
+        given = list(bars)
+        for i, bar in enumerate(given):
+            if bar is not None:
+                given[i] = within(bar, self.keep.removeprefix("within:").strip())
+                break
+        made = grafted(self.body.outputs, dict(zip((v.id for v in self.body.inputs), operands)))
+        result: list[Any] = [None] * len(operands)
+        for i, bar in zip(wanted, pull_back(made, given, [operands[i] for i in wanted])):
+            result[i] = bar
+        return result
+
     def lift(
         self,
         batch_values: BatchValues,
@@ -172,6 +195,49 @@ class Checkpoint(Call):
         body = self.batched(batch_values, size, operands, is_batched)
         result = emit(replace(self, body=body), *operands)
         return tuple(item(result, i) for i in range(len(body.outputs)))
+
+
+@frozen
+class Budget(Call):
+    """The operand, in a program whose intermediates shall fit into `most`.  Inputs: any.
+
+    `most` is "0.4", a share of what the program takes without a budget, or "1000", bytes. Which
+    values are dropped and computed again is the compiler's choice.  Source: ours.
+    """
+
+    most: str
+
+    def push(
+        self, push_forward: Callable[..., Any], operands: Sequence[Any], dots: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        """The tangent as it is."""
+        return tuple(dots)
+
+    def pull(
+        self,
+        pull_back: Callable[..., Any],
+        operands: Sequence[Any],
+        bars: Sequence[Any],
+        wanted: Sequence[int],
+    ) -> list[Any]:
+        """The cotangent as it is."""
+        return list(bars)
+
+    def lift(
+        self,
+        batch_values: BatchValues,
+        size: int,
+        operands: Sequence[Any],
+        is_batched: Sequence[bool],
+    ) -> tuple[Any, ...]:
+        """The same of the batched operand."""
+        return (within(operands[0], self.most),)
+
+
+def within(x: Any, most: str) -> Any:
+    """x, in a program whose intermediates shall fit into `most`."""
+    passed = placeholder(x.type)
+    return item(emit(Budget(Graph([passed], [passed]), most), x), 0)
 
 
 def _behind_barrier(values: Sequence[Any]) -> list[Any]:
