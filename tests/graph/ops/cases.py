@@ -503,7 +503,7 @@ CONTROL = [
     *(Case("checkpoint", lambda x, y, k=keep: control.checkpoint(x, y, keep=k),
            (f64(2, 3), f64(3, 2)))
       for keep in ("nothing", "products", "names: e", "within: 1.0")),
-    Case("budget", control.budget, (f64(3),)),
+    Case("budget", control.budget, (f64(3), f64(3))),
     Case("barrier", control.barrier, (f64(3), f64(3))),
     Case("name", lambda x: ops.named(x, "n"), (f64(3),)),
     *(Case("switch", control.switch, (Operand((), "i64", n, n + 1), f64(3), f64(3)))

@@ -73,9 +73,9 @@ def checkpoint(x: Value, y: Value, *, keep: str = "nothing") -> Value:
     return ops.item(emit(ops.Checkpoint(body, keep), x, y), 1)
 
 
-def budget(x: Value) -> Value:
-    """A value under a budget that every program keeps."""
-    return ops.within(x, "1.0") * x
+def budget(x: Value, y: Value) -> Value:
+    """A product under a budget that every program keeps."""
+    return ops.within(x, "1.0") * y
 
 
 def barrier(x: Value, y: Value) -> Value:

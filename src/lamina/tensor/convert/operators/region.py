@@ -49,7 +49,7 @@ def entered(name: str, key: Any) -> Iterator[None]:
         raise UsageError(
             f"{name}: a function calls itself again and again inside this block",
             [f"calls inside one another: {DEEPEST}", "tensors decide when it ends"],
-            "a program is finite: write it as a loop, or with lm.recursive",
+            "a program is finite: write it as a loop",
         )
     _regions.stack.append(key)
     try:
