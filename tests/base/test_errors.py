@@ -57,6 +57,13 @@ def test_the_same_line_is_the_same_span():
     assert found[0] is found[1]
 
 
+def test_code_made_while_running_is_not_kept() -> None:
+    before = len(spans._lines)
+    for i in range(5):
+        exec(compile(f"made = here() or {i}", f"<made {i}>", "exec"), {"here": here})
+    assert len(spans._lines) <= before + 1  # this function's own
+
+
 def test_at_decides_for_what_is_made_inside_and_ends():
     wanted = Span("model.py", 41, "f")
     with at(wanted):

@@ -61,10 +61,13 @@ def here() -> Span | None:
     while frame is not None:
         code = frame.f_code
         known = _lines.get(id(code))
-        if known is None:
-            users = not code.co_filename.startswith((*_NO_USERS, "<"))
-            known = _lines[id(code)] = (code, {} if users else None)
-        lines = known[1]
+        if known is not None:
+            lines = known[1]
+        elif code.co_filename.startswith("<"):  # made while running, and not to be kept
+            lines = None
+        else:
+            lines = None if code.co_filename.startswith(_NO_USERS) else {}
+            _lines[id(code)] = (code, lines)
         if lines is not None:
             span = lines.get(frame.f_lineno)
             if span is None:

@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import lamina.tensor as lm
 from lamina import functional
 from lamina.base.errors import ShapeError
-from lamina.nn.module import Module
+from lamina.nn.running_statistics import RunningStatistics
 from lamina.tensor import Tensor
 
 
-class BatchNormalization(Module):
+class BatchNormalization(RunningStatistics):
     """What BatchNorm1d, BatchNorm2d and BatchNorm3d share; not a layer by itself."""
 
     ranks: ClassVar[tuple[int, ...]]
-    form: ClassVar[str]
-
-    def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        dtype: Any = lm.float32,
-    ):
-        super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        self.weight = lm.ones((num_features,), dtype=dtype) if affine else None
-        self.bias = lm.zeros((num_features,), dtype=dtype) if affine else None
-        register_statistics(self, num_features, track_running_stats, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim not in self.ranks or x.shape[1] != self.num_features:
-            raise ShapeError(
-                f"{type(self).__name__}: the images have other channels than the layer",
-                [f"x: {x.type}", f"num_features: {self.num_features}"],
-                f"x is {self.form}",
-            )
+            raise self.other_channels(x)
         if not self.training and self.running_mean is not None:
             mean, var = self.running_mean, self.running_var
         else:
@@ -61,39 +36,7 @@ class BatchNormalization(Module):
             )
         if self.running_mean is not None:
             self.num_batches_tracked = self.num_batches_tracked + 1
-            move_statistics(self, mean, var, count)
-
-    def extra_repr(self) -> str:
-        return describe(self)
-
-
-def register_statistics(layer: Module, count: int, tracked: bool, dtype: Any) -> None:
-    """Buffers for the running statistics of `count` channels, or None where not tracked."""
-    mean = lm.zeros((count,), dtype=dtype) if tracked else None
-    var = lm.ones((count,), dtype=dtype) if tracked else None
-    batches = lm.zeros((), dtype=lm.int64) if tracked else None
-    layer.register_buffer("running_mean", mean)
-    layer.register_buffer("running_var", var)
-    layer.register_buffer("num_batches_tracked", batches)
-
-
-def move_statistics(layer: Any, mean: Tensor, var: Tensor, count: int) -> None:
-    """Move the running statistics towards those of a batch of `count` values a channel."""
-    share: Any = layer.momentum
-    if share is None:  # the mean over all batches so far
-        share = 1.0 / lm.astype(layer.num_batches_tracked, layer.running_mean.dtype)
-    mean, var = lm.stop_gradient(mean), lm.stop_gradient(var) * (count / (count - 1))
-    keep = 1.0 - share
-    layer.running_mean = keep * layer.running_mean + share * mean
-    layer.running_var = keep * layer.running_var + share * var
-
-
-def describe(layer: Any) -> str:
-    """The sizes of a layer with running statistics."""
-    return (
-        f"{layer.num_features}, eps={layer.eps}, momentum={layer.momentum}, "
-        f"affine={layer.affine}, track_running_stats={layer.track_running_stats}"
-    )
+            self.move_statistics(mean, var, count)
 
 
 class BatchNorm1d(BatchNormalization):

@@ -7,16 +7,14 @@ from typing import Any, ClassVar
 import lamina.tensor as lm
 from lamina import functional
 from lamina.base.errors import ShapeError
-from lamina.nn.batch_norm import describe, move_statistics, register_statistics
-from lamina.nn.module import Module
+from lamina.nn.running_statistics import RunningStatistics
 from lamina.tensor import Tensor
 
 
-class InstanceNormalization(Module):
+class InstanceNormalization(RunningStatistics):
     """What InstanceNorm1d, InstanceNorm2d and InstanceNorm3d share; not a layer by itself."""
 
     axes: ClassVar[int]
-    form: ClassVar[str]
 
     def __init__(
         self,
@@ -27,26 +25,14 @@ class InstanceNormalization(Module):
         track_running_stats: bool = False,
         dtype: Any = lm.float32,
     ):
-        super().__init__()
-        self.num_features = num_features
-        self.eps = eps
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        self.weight = lm.ones((num_features,), dtype=dtype) if affine else None
-        self.bias = lm.zeros((num_features,), dtype=dtype) if affine else None
-        register_statistics(self, num_features, track_running_stats, dtype)
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim == self.axes + 1:
             one = lm.reshape(x, (1, *x.shape))
             return lm.reshape(self.forward(one), x.shape)
         if x.ndim != self.axes + 2 or (self.affine and x.shape[1] != self.num_features):
-            raise ShapeError(
-                f"{type(self).__name__}: the images have other channels than the layer",
-                [f"x: {x.type}", f"num_features: {self.num_features}"],
-                f"x is {self.form}",
-            )
+            raise self.other_channels(x)
         if not self.training and self.running_mean is not None:
             mean, var = self.running_mean, self.running_var
             return functional.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
@@ -61,11 +47,8 @@ class InstanceNormalization(Module):
             means, variances = functional.instance_statistics(x)
             if self.momentum is None:  # PyTorch leaves the count alone, and needs none otherwise
                 self.num_batches_tracked = self.num_batches_tracked + 1
-            move_statistics(self, lm.mean(means, axis=0), lm.mean(variances, axis=0), count)
+            self.move_statistics(lm.mean(means, axis=0), lm.mean(variances, axis=0), count)
         return functional.instance_norm(x, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return describe(self)
 
 
 class InstanceNorm1d(InstanceNormalization):

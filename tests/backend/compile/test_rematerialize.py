@@ -88,6 +88,28 @@ def test_a_budget_is_kept_and_changes_no_bit(kind: str, depth: int) -> None:
     assert {k.key for k in record.kernels} == {k.key for k in plain.kernels}
 
 
+def test_a_budget_is_kept_by_a_step_whose_updates_share_a_number() -> None:
+    """Adam's correction is read by all updates: they wait neither for it nor for one another."""
+
+    def arena(optimizer: Any, budget: float | None) -> int:
+        model = Network(Block, 16, 32)
+        state = optimizer(model, lr=1e-3)
+        forward = lambda m, x: m(x)
+        f = forward if budget is None else lm.checkpoint(forward, budget=budget)
+
+        @lm.jit
+        def step(m: Any, state: Any, x: Any) -> Any:
+            loss, grads = lm.value_and_grad(lambda m: (f(m, x) ** 2).mean())(m)
+            state.update(m, grads)
+            return loss
+
+        return step.program(model, state, lm.ones((32, 32))).record.plan.arena_bytes
+
+    plain = arena(lm.optim.AdamW, None)
+    assert plain <= 1.01 * arena(lm.optim.SGD, None)
+    assert arena(lm.optim.AdamW, 0.4) <= 0.4 * plain
+
+
 def test_a_whole_budget_changes_nothing() -> None:
     plain, _ = trained("linear", 4, None)
     record, _ = trained("linear", 4, 1.0)

@@ -1,8 +1,9 @@
 """In which order the steps of a program run.
 
-The order of the program is kept but for this: a step that frees at least as much memory as it takes
-runs as soon as it can. So the gradient of a layer's weights is computed where its operands die, not
-after all other gradients, and what a checkpoint makes again lives no longer than its layer.
+The order of the program is kept but for this: a step that frees as much memory as it takes, or
+nearly as much, runs as soon as it can. So the gradient of a layer's weights is computed where its
+operands die, not after all other gradients, and what a checkpoint makes again lives no longer than
+its layer.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict
 
-from lamina.graph.ir import Graph, TupleType, Value
+from lamina.graph.ir import Graph, TensorType, TupleType, Value
 from lamina.graph.ops import Barrier, Item
+
+LITTLE = 256  # a value this many times smaller than the largest one counts as nothing
 
 
 def before_barriers(v: Value) -> Value:
@@ -33,6 +36,8 @@ class _Order:
         for v in graph.nodes:
             if isinstance(v.op, Item):
                 self.parts[v.operands[0].id].append(v)
+        sizes = [v.type.size_bytes for v in graph.values if isinstance(v.type, TensorType)]
+        self.little = max(sizes, default=0) // LITTLE
         self.number = {v.id: i for i, v in enumerate(self.nodes)}
         kept = {v.id for v in graph.inputs} | {before_barriers(v).id for v in graph.outputs}
         self.kept = kept | {v.id for v in graph.nodes if not v.operands}
@@ -73,10 +78,14 @@ class _Order:
         return waiting, followers
 
     def _next(self, ready: list[int]) -> int:
-        """Out of the ready nodes: the one that frees most, if one frees enough; else the first."""
+        """Out of the ready nodes: the one that frees most, if one frees enough; else the first.
+
+        One that takes next to nothing counts as freeing: what all steps of an optimiser read, such
+        as a correction of Adam's, must not hold them up until its turn in the program.
+        """
         costs = [(self._growth_bytes(i), i) for i in ready]
         growth, i = min(costs)
-        if growth > 0:
+        if growth > self.little:
             return heapq.heappop(ready)
         ready.remove(i)
         heapq.heapify(ready)
