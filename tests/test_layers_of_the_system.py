@@ -222,3 +222,13 @@ def test_the_tests_of_a_room_run_alone() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/graph/ir"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_importing_loads_neither_compiler_nor_rewriters() -> None:
+    program = "import lamina, sys; lamina.Tensor; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
+    )
+    late = ("llvmlite", "lamina.graph.passes", "lamina.backend.compile", "lamina.backend.exported",
+            "lamina.tensor.export", "lamina.tensor.convert.convert")  # fmt: skip
+    assert [name for name in late if name in done.stdout.split()] == []

@@ -16,9 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lamina.front import *  # noqa: F403
+    from lamina.tensor.convert.convert import convert as convert
+    from lamina.tensor.convert.operators.loop import bound_steps as bound_steps
+    from lamina.tensor.export import export as export
 
 _ROOMS = ("cli", "data", "deploy", "interop", "models", "nn", "optim", "sparse", "train")
-_ALONE = {"load_program": "lamina.backend.exported"}  # these need no front end
+_LATE = {  # names that bring code of their own, which few programs need
+    "bound_steps": "lamina.tensor.convert.operators.loop",
+    "convert": "lamina.tensor.convert.convert",
+    "export": "lamina.tensor.export",
+    "load_program": "lamina.backend.exported",  # and this one needs no front end
+}
 
 _SPECIAL = ("__all__", "__array_namespace_info__")  # `from lamina import *` asks for the first
 
@@ -30,8 +38,8 @@ def __getattr__(name: str) -> Any:
     """Names that are imported on first use."""
     if name in _ROOMS:
         return importlib.import_module(f"lamina.{name}")
-    if name in _ALONE:
-        found = globals()[name] = getattr(importlib.import_module(_ALONE[name]), name)
+    if name in _LATE:
+        found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
         return found
     if not name.startswith("__") or name in _SPECIAL:
         _bring_front()
@@ -42,7 +50,7 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     _bring_front()
-    return sorted({*globals(), *_ROOMS, *_ALONE})
+    return sorted({*globals(), *_ROOMS, *_LATE})
 
 
 def _bring_front() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lamina.tensor.convert.operators.calls import forward_of
+from lamina.tensor.convert.active import forward_of
 
 BEFORE = "_forward_pre_hooks"
 AFTER = "_forward_hooks"

@@ -16,7 +16,7 @@ from lamina.graph.ops import Identity
 from lamina.nn.hooks import AFTER, BEFORE, Handle, add_hook, call_with_hooks
 from lamina.runtime import register_node
 from lamina.tensor import Tensor
-from lamina.tensor.convert.operators.calls import forward_of
+from lamina.tensor.convert.active import forward_of
 
 
 class Module:

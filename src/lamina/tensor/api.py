@@ -47,8 +47,6 @@ from lamina.tensor.conversion import (
     astype,
     from_dlpack,
 )
-from lamina.tensor.convert.convert import convert
-from lamina.tensor.convert.operators.loop import bound_steps
 from lamina.tensor.custom import (
     checkpoint,
     checkpoint_name,
@@ -61,7 +59,6 @@ from lamina.tensor.derivatives import (
     value_and_grad,
     vjp,
 )
-from lamina.tensor.export import export
 from lamina.tensor.jacobians import (
     eval_shape,
     hessian,
@@ -436,7 +433,6 @@ __all__ = [
     "bitwise_or",
     "bitwise_right_shift",
     "bitwise_xor",
-    "bound_steps",
     "broadcast_arrays",
     "broadcast_shapes",
     "broadcast_to",
@@ -452,7 +448,6 @@ __all__ = [
     "concat",
     "cond",
     "conj",
-    "convert",
     "convolve",
     "copysign",
     "corrcoef",
@@ -538,7 +533,6 @@ __all__ = [
     "jacrev",
     "ix_",
     "jit",
-    "export",
     "jvp",
     "lcm",
     "less",

@@ -19,7 +19,6 @@ from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
-from lamina.tensor.convert.convert import convert
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.retraces import Trace, described, traced_for
 from lamina.tensor.traced import Traced
@@ -222,7 +221,11 @@ def jit(
         raise UsageError(
             f"jit: no control flow {control_flow!r}", ['there are: "trace", "convert"']
         )
-    prepared = convert if control_flow == "convert" else lambda g: g
+    prepared: Callable[[Any], Any] = lambda g: g
+    if control_flow == "convert":
+        from lamina.tensor.convert.convert import convert  # the rewriters: on first use only
+
+        prepared = convert
     if f is None:
         return lambda g: Jitted(prepared(g), names, donate)
     return Jitted(prepared(f), names, donate)

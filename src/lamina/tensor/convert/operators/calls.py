@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 import functools
-import threading
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
 from lamina.base.errors import UsageError
 from lamina.tensor.containers import is_node
+from lamina.tensor.convert.active import active
 from lamina.tensor.convert.operators import steps
 from lamina.tensor.convert.operators.cell import CELL
 from lamina.tensor.convert.operators.numbers import bool_, float_, int_, max_, min_, print_
@@ -32,15 +32,6 @@ BUILTINS: dict[Any, Any] = {
 """Python's own functions that mean something over tensors without a value."""
 
 _WITH_FUNCTIONS = (builtins.map, builtins.filter, functools.reduce, functools.partial)
-
-
-class _Active(threading.local):
-    """How many modules of Lamina's this thread runs for converted code."""
-
-    depth = 0
-
-
-_active = _Active()
 
 
 def callee(f: Any) -> Any:
@@ -88,11 +79,12 @@ def _under_conversion(f: Callable[..., Any]) -> Callable[..., Any]:
     """A module of Lamina's, which calls what it holds by `forward_of`."""
 
     def called(*args: Any, **kwargs: Any) -> Any:
-        _active.depth += 1
+        active.depth += 1
+        active.callee = callee
         try:
             return f(*args, **kwargs)
         finally:
-            _active.depth -= 1
+            active.depth -= 1
 
     return called
 
@@ -113,11 +105,6 @@ def _argument(x: Any) -> Any:
     if isinstance(x, MethodType):
         return callee(x)
     return x
-
-
-def forward_of(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """The method that a module calls: its own, or in converted code the converted form."""
-    return callee(forward) if _active.depth else forward
 
 
 def converted(f: FunctionType) -> FunctionType:
