@@ -1,6 +1,6 @@
-"""Times the first call of a workload in one peer, alone in its process.
+"""Times one call inside of a workload in one peer, alone in its process.
 
-    python -m benchmarks.first_call cnn_train_8x8_b64 lamina 2
+    python -m benchmarks.first_call compile_cold_cnn_train_8x8_b64 lamina 2
 
 Prints the seconds of the call (tracing, compiling and running; importing the peer and making data
 and model come before) and what it returned. Where compiled code is kept, the environment says.
@@ -24,7 +24,7 @@ def main() -> None:
     os.dup2(2, 1)  # what peers print
     peers.configure(builder, int(threads))
     workload = find(name)
-    prepared = workload.builders[builder](workload.make_data())
+    prepared = workload.inside[builder](workload.make_data())
     began = time.perf_counter()
     value = float(prepared.run())  # type: ignore[arg-type]
     seconds = time.perf_counter() - began

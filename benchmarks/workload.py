@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -96,6 +96,7 @@ class Workload:
         tolerance: how far results may be from the reference, and why is said beside it.
         cost: the unavoidable part, for the floor; None for latencies.
         fresh: whether each sample starts a process of its own.
+        inside: what such a process prepares and runs, by peer.
     """
 
     name: str
@@ -106,6 +107,7 @@ class Workload:
     tolerance: Tolerance
     cost: Cost | None = None
     fresh: bool = False
+    inside: Mapping[str, Builder] = field(default_factory=dict)
 
     def make_data(self) -> Data:
         """The inputs, the same in every process, aligned as the peers' own arrays would be."""

@@ -1,4 +1,4 @@
-"""The first call of the demo's training step: with nothing compiled yet, and from a disk cache.
+"""The first call of a training step: with nothing compiled yet, and from a disk cache.
 
 Each sample is a process of its own. Cold, its caches are empty folders; warm, they hold what an
 earlier process of the same peer left there.
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import Builder, Data, Prepared, Workload
-from benchmarks.workloads import cnn_train
+from benchmarks.workloads import cnn_train, transformer_train
 
 TIMEOUT_S = 300.0
 Caches = Callable[[Path], dict[str, str]]
@@ -95,19 +95,26 @@ def first_loss(workload: Workload) -> Callable[[Data], list[np.ndarray]]:
 
 def compilation(step: Workload, kind: str, make: Callable[[str, str], Builder]) -> Workload:
     """A workload that compiles `step`."""
+    name = f"compile_{kind}_{step.name}"
     return Workload(
-        f"compile_{kind}_{step.name}",
+        name,
         f"the first call of {step.name}, {kind}",
         lambda _: {},
         first_loss(step),
-        {builder: make(step.name, builder) for builder in CACHES},
+        {builder: make(name, builder) for builder in CACHES},
         step.tolerance,
         fresh=True,
+        inside={builder: with_data_of(step, step.builders[builder]) for builder in CACHES},
     )
+
+
+def with_data_of(step: Workload, builder: Builder) -> Builder:
+    """The data of a row of first calls are made where they are used."""
+    return lambda _: builder(step.make_data())
 
 
 WORKLOADS = tuple(
     compilation(step, kind, make)
-    for step in (cnn_train.step(8, 64), cnn_train.step(28, 128))
+    for step in (cnn_train.step(8, 64), cnn_train.step(28, 128), transformer_train.TWELVE_LAYERS)
     for kind, make in (("cold", cold_builder), ("warm", warm_builder))
 )

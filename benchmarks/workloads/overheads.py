@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from benchmarks.workload import Builder, Data, Tolerance, Workload
 EXACT = Tolerance()
 SMALL = 16
 LEAVES = 20
+IDENTITIES = (1, 10, 200)  # leaves
 
 
 def compiling_peers(make: Make) -> dict[str, Builder]:
@@ -30,13 +32,25 @@ def plus_one(_: ModuleType) -> Any:
     return lambda x: x + 1.0
 
 
-def many_numbers(_: np.random.Generator) -> Data:
-    return {f"x{i}": np.array([float(i)], np.float32) for i in range(LEAVES)}
+def numbers(count: int) -> Callable[[np.random.Generator], Data]:
+    """That many arrays of one number."""
+    return lambda _: {f"x{i}": np.array([float(i)], np.float32) for i in range(count)}
 
 
 def first_and_last(_: ModuleType) -> Any:
     """The sum of the first and the last argument."""
     return lambda *xs: xs[0] + xs[-1]
+
+
+def identity(_: ModuleType) -> Any:
+    """All arguments."""
+    return lambda *xs: xs
+
+
+def identity_peers() -> dict[str, Builder]:
+    """The peers that compile, and give several results."""
+    builders = function_peers(lamina=identity, torch=identity, jax=identity, several=True)
+    return {name: builder for name, builder in builders.items() if name != "torch"}
 
 
 def two_rows(rng: np.random.Generator) -> Data:
@@ -60,10 +74,21 @@ WORKLOADS = (
     Workload(
         f"jit_call_{LEAVES}_arguments",
         f"a call of a compiled function of {LEAVES} numbers",
-        many_numbers,
+        numbers(LEAVES),
         lambda data: [data["x0"] + data[f"x{LEAVES - 1}"]],
         compiling_peers(first_and_last),
         EXACT,
+    ),
+    *(
+        Workload(
+            f"jit_identity_{count}",
+            f"a call of a compiled function that returns its {count} arguments",
+            numbers(count),
+            lambda data: list(data.values()),
+            identity_peers(),
+            EXACT,
+        )
+        for count in IDENTITIES
     ),
     Workload(
         f"eager_add_{SMALL}",

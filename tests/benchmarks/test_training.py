@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import training
-from benchmarks.workloads import cnn_train, mlp_train
+from benchmarks.workloads import cnn_train, mlp_train, transformer_train
 
 STEP = 1e-6
 
@@ -29,11 +29,16 @@ def network(name):
     if name == "mlp":
         data = mlp_train.data(rng)
         return mlp_train.numpy_gradients, data, data["images"][0, :8], data["labels"][0, :8]
+    if name == "transformer":
+        sizes = transformer_train.Sizes(2, 8, 2, 5, 3, 11)
+        data = transformer_train.make_data(rng, sizes)
+        gradients = transformer_train.numpy_gradients(sizes)
+        return gradients, data, data["images"][0], data["labels"][0]
     data = cnn_train.data(8, 4, rng)
     return cnn_train.numpy_gradients, data, data["images"][0], data["labels"][0]
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "transformer"])
 def test_gradients_against_differences(name):
     gradients_of, data, images, labels = network(name)
     images = images.astype(np.float64)

@@ -269,3 +269,15 @@ def test_a_list_that_is_assigned_into_and_then_replaced(inner):
         run(held)
         found.append(lm.tree.leaves(held.parts[0])[0].item())
     assert found == [8.0, 8.0]
+
+
+@pytest.mark.parametrize("made", [tuple, list, lambda parts: dict(enumerate(parts))])
+def test_results_that_mix_arguments_and_new_tensors_keep_their_order(made):
+    xs = [lm.asarray([float(i)]) for i in range(5)]
+    f = lm.jit(lambda *xs: made([xs[3], xs[0] + 1.0, xs[1], xs[2] * 10.0, xs[3]]))
+    for _ in range(2):
+        found = f(*xs)
+        assert type(found) is type(made([]))
+        parts = list(found.values()) if isinstance(found, dict) else found
+        assert [float(p[0]) for p in parts] == [3.0, 1.0, 1.0, 20.0, 3.0]
+        assert parts[0] is xs[3]

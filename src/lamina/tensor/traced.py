@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,7 @@ class Traced:
         self._updates = recipe.updates
         self._structure = recipe.structure
         self._result = recipe.result
+        self._picks = _picks(recipe.result, len(flat.leaves))
         kept = recipe.returned_leaves
         replaced = {i for i, _ in self._updates}
         self._donors = [
@@ -149,6 +151,8 @@ class Traced:
             self._restructure(call, leaves, made)
         if type(self._result) is Output:
             return made[self._result.index]
+        if self._picks is not None:
+            return rebuilt(self._result.like, list(self._picks([*leaves, *made])))
         return _filled(self._result, call, leaves, made)
 
     def inputs(self, leaves: list[Any]) -> list[Any]:
@@ -238,6 +242,18 @@ def _filled(template: Any, call: list[Any], leaves: list[Any], made: list[Tensor
     if kind is Built:
         return rebuilt(template.like, [_filled(p, call, leaves, made) for p in template.parts])
     return template.value
+
+
+def _picks(template: Any, leaves: int) -> Callable[[list[Any]], tuple[Any, ...]] | None:
+    """The parts of a result that holds tensors only, out of the leaves with the results after them.
+
+    Returns of hundreds of tensors take one call instead of one for each.
+    """
+    if type(template) is not Built or len(template.parts) < 2:
+        return None
+    if not all(type(part) in (Leaf, Output) for part in template.parts):
+        return None
+    return itemgetter(*[p.index + (leaves if type(p) is Output else 0) for p in template.parts])
 
 
 class Recipe:
