@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lamina as lm
+from lamina import nn
 from tests.tensor.stand_ins import Affine
 
 RNG = np.random.default_rng(1)
@@ -249,3 +250,30 @@ def test_vmap_assigning_examples_is_an_error():
 
     with pytest.raises(lm.UsageError, match="assigned a tensor of one example"):
         lm.vmap(f, in_axes=(None, 0))(model, lm.asarray([1.0, 2.0]))
+
+
+def settings_of(module):
+    return module[1].normalized_shape, module[1].training, module[1].eps
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, lm.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize(
+    "transformed",
+    [
+        lambda g, m, x: lm.vmap(lambda row: g(m, row))(x),
+        lambda g, m, x: lm.scan(lambda carry, row: (carry, g(carry, row)), m, x)[1],
+        lambda g, m, x: lm.scan(lambda carry, row: (g(carry, row), None), m, x)[0],
+        lambda g, m, x: lm.map(lambda row: g(m, row), x),
+        lambda g, m, x: lm.cond(lm.sum(x) > 0, lambda m: g(m, x), lambda m: m, m),
+        lambda g, m, x: lm.fori_loop(0, 2, lambda i, m: g(m, x), m),
+        lambda g, m, x: lm.jvp(lambda m: g(m, x), (m,), (m,))[1],
+        lambda g, m, x: lm.linearize(lambda m: g(m, x), m)[1](m),
+    ],
+    ids=["vmap", "scan", "carry", "map", "cond", "fori", "jvp", "linearize"],
+)
+def test_numbers_in_modules_are_settings_in_every_transform(transformed, wrap):
+    model = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    gradient = lm.grad(lambda m, x: lm.sum(m(x) ** 3))
+    found = wrap(lambda m, x: transformed(gradient, m, x))(model, lm.ones((2, 3)))
+    assert settings_of(found) == settings_of(model)
+    assert isinstance(found[0].weight, lm.Tensor)

@@ -13,7 +13,7 @@ from lamina.graph.ir import TensorType, emit, topological
 from lamina.graph.ops import Identity
 from lamina.graph.transforms import batch_values
 from lamina.tensor import eager, effects, random
-from lamina.tensor.containers import Place, Substitution, map_tree, tensors
+from lamina.tensor.containers import Place, Substitution, map_tree, map_tree_with_node, tensors
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.namespace.manipulation import moveaxis, normal_axis
@@ -176,21 +176,20 @@ def _require_shared(examples: _Examples) -> None:
 def _collected(result: Any, examples: _Examples, out_axes: Axes) -> Any:
     leaves: list[Tensor] = []
 
-    def note(leaf: Any) -> Any:
-        if leaf is None:
-            return None
-        if not isinstance(leaf, Tensor) and not is_number(leaf):
-            return leaf
+    def note(leaf: Any, node: Any) -> Any:
+        number = node is None and is_number(leaf)  # those in modules are settings
+        if not isinstance(leaf, Tensor) and not number:
+            return _Numbered(leaf, given=True)
         leaves.append(asarray(leaf))
-        return len(leaves) - 1
+        return _Numbered(len(leaves) - 1)
 
-    numbered = map_tree(lambda x: _Numbered(note(x)), result)
+    numbered = map_tree_with_node(note, result)
     values = batch_values([t._value for t in leaves], examples.batched, examples.size or 0)
     found = [wrap(v) for v in values]
 
     def place(tree: Any, axis: Any) -> Any:
         def put(n: Any) -> Any:
-            if not isinstance(n.value, int):
+            if n.given:
                 return n.value
             return moveaxis(found[n.value], 0, axis) if axis else found[n.value]
 
@@ -205,9 +204,10 @@ def _collected(result: Any, examples: _Examples, out_axes: Axes) -> Any:
 
 
 class _Numbered:
-    """The place of a leaf in a result."""
+    """The place of a leaf in a result, or what is returned as it was given."""
 
-    __slots__ = ("value",)
+    __slots__ = ("given", "value")
 
-    def __init__(self, value: Any):
+    def __init__(self, value: Any, given: bool = False):
         self.value = value
+        self.given = given

@@ -194,6 +194,16 @@ def map_tree(f: Callable[[Any], Any], tree: Any) -> Any:
     return rebuilt(tree, [map_tree(f, child) for _, child in entries(held)])
 
 
+def map_tree_with_node(f: Callable[[Any, Any], Any], tree: Any, node: Any = None) -> Any:
+    """`map_tree` with `f(leaf, node)`, where `node` is the module around the leaf, or None."""
+    held = contents(tree)
+    if held is None:
+        return f(tree, node)
+    inside = tree if is_node(tree) else node
+    parts = [map_tree_with_node(f, child, inside) for _, child in entries(held)]
+    return rebuilt(tree, parts)
+
+
 def tensors(tree: Any) -> list[Tensor]:
     """The tensors of a tree, in order."""
     held = contents(tree)

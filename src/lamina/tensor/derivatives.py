@@ -26,7 +26,7 @@ from lamina.tensor.containers import (
     entries,
     is_leaf,
     is_node,
-    map_tree,
+    map_tree_with_node,
     rebuilt,
     tensors,
 )
@@ -386,7 +386,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         dots = {v.id: g._value for v, g in zip(variables.values, given, strict=True)}
         outputs = tensors(result)
         found = iter(push_forward([t._value for t in outputs], dots))
-        return result, map_tree(lambda t: _tangent(t, found), result)
+        return result, map_tree_with_node(lambda t, node: _tangent(t, node, found), result)
 
 
 def linearized(f: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Callable[..., Any]]:
@@ -412,13 +412,13 @@ def linearized(f: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Call
             if made:
                 eager.bind(made)
             found = iter(values)
-            return map_tree(lambda t: _tangent(t, found), result)
+            return map_tree_with_node(lambda t, node: _tangent(t, node, found), result)
 
     return result, push
 
 
-def _tangent(t: Any, found: Any) -> Any:
+def _tangent(t: Any, node: Any, found: Any) -> Any:
     if not isinstance(t, Tensor):
-        return None
+        return t if node is not None else None  # settings of modules stay
     value = next(found)
     return zeros(t.shape, dtype=t.dtype) if value is None else wrap(value)

@@ -13,17 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from lamina.base.dtypes import bool_
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ir import Graph, TensorType, Value, emit, topological
 from lamina.graph.ir import placeholder as input_of
 from lamina.graph.ops import item
 from lamina.tensor import eager, effects, random
-from lamina.tensor.containers import contents, entries, map_tree
+from lamina.tensor.containers import contents, entries, is_leaf, map_tree, map_tree_with_node
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
+from lamina.tensor.promotion import is_number
 from lamina.tensor.tensor import Tensor, placeholder, wrap
 
 
@@ -51,20 +50,22 @@ class Tree:
 
     @classmethod
     def of(cls, tree: Any) -> Tree:
-        """Take a tree apart; numbers and arrays become tensors, other leaves stay."""
+        """Take a tree apart; numbers and arrays become tensors, other leaves stay.
+
+        Numbers in modules stay too: they are settings, and part of the structure.
+        """
         leaves: list[Tensor] = []
         numbers: list[bool] = []
 
-        def note(leaf: Any) -> Any:
-            if not isinstance(
-                leaf, Tensor | np.ndarray | np.generic | bool | int | float | complex
-            ):
+        def note(leaf: Any, node: Any) -> Any:
+            number = node is None and is_number(leaf)
+            if not number and not is_leaf(leaf):
                 return leaf
-            numbers.append(not isinstance(leaf, Tensor | np.ndarray | np.generic))
+            numbers.append(number)
             leaves.append(asarray(leaf))
             return _Slot(len(leaves) - 1)
 
-        return cls(map_tree(note, tree), leaves, numbers)
+        return cls(map_tree_with_node(note, tree), leaves, numbers)
 
     def filled(self, leaves: Sequence[Any]) -> Any:
         """The tree with other leaves."""
