@@ -1,0 +1,31 @@
+"""Floor 9: how good predictions are, as functions and as objects that take data in batches."""
+
+from lamina.metrics.accuracy import Accuracy as Accuracy
+from lamina.metrics.accuracy import TopKAccuracy as TopKAccuracy
+from lamina.metrics.accuracy import accuracy as accuracy
+from lamina.metrics.accuracy import top_k_accuracy as top_k_accuracy
+from lamina.metrics.collection import MetricCollection as MetricCollection
+from lamina.metrics.confusion import F1 as F1
+from lamina.metrics.confusion import BalancedAccuracy as BalancedAccuracy
+from lamina.metrics.confusion import CohenKappa as CohenKappa
+from lamina.metrics.confusion import ConfusionMatrix as ConfusionMatrix
+from lamina.metrics.confusion import FBeta as FBeta
+from lamina.metrics.confusion import MatthewsCorrelation as MatthewsCorrelation
+from lamina.metrics.confusion import Precision as Precision
+from lamina.metrics.confusion import Recall as Recall
+from lamina.metrics.confusion import balanced_accuracy as balanced_accuracy
+from lamina.metrics.confusion import cohen_kappa as cohen_kappa
+from lamina.metrics.confusion import confusion_matrix as confusion_matrix
+from lamina.metrics.confusion import f1_score as f1_score
+from lamina.metrics.confusion import fbeta_score as fbeta_score
+from lamina.metrics.confusion import matthews_correlation as matthews_correlation
+from lamina.metrics.confusion import precision as precision
+from lamina.metrics.confusion import recall as recall
+from lamina.metrics.mean import Mean as Mean
+from lamina.metrics.metric import Metric as Metric
+from lamina.metrics.probability import Brier as Brier
+from lamina.metrics.probability import LogLoss as LogLoss
+from lamina.metrics.probability import Perplexity as Perplexity
+from lamina.metrics.probability import brier_score as brier_score
+from lamina.metrics.probability import log_loss as log_loss
+from lamina.metrics.probability import perplexity as perplexity
