@@ -15,6 +15,14 @@ from lamina.functional.activations import softmin as softmin
 from lamina.functional.activations import softplus as softplus
 from lamina.functional.activations import softsign as softsign
 from lamina.functional.activations import tanhshrink as tanhshrink
+from lamina.functional.adaptive_pooling import adaptive_avg_pool1d as adaptive_avg_pool1d
+from lamina.functional.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from lamina.functional.adaptive_pooling import adaptive_avg_pool3d as adaptive_avg_pool3d
+from lamina.functional.adaptive_pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from lamina.functional.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from lamina.functional.adaptive_pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from lamina.functional.adaptive_pooling import global_avg_pool as global_avg_pool
+from lamina.functional.adaptive_pooling import global_max_pool as global_max_pool
 from lamina.functional.attention import alibi_bias as alibi_bias
 from lamina.functional.attention import alibi_slopes as alibi_slopes
 from lamina.functional.attention import attention_weights as attention_weights
@@ -38,7 +46,10 @@ from lamina.functional.embedding import shortened_rows as shortened_rows
 from lamina.functional.gates import geglu as geglu
 from lamina.functional.gates import glu as glu
 from lamina.functional.gates import swiglu as swiglu
+from lamina.functional.grids import affine_grid as affine_grid
+from lamina.functional.grids import grid_sample as grid_sample
 from lamina.functional.linear import addmm as addmm
+from lamina.functional.linear import bilinear as bilinear
 from lamina.functional.linear import linear as linear
 from lamina.functional.losses import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
@@ -91,6 +102,7 @@ from lamina.functional.recurrent import lstm_step as lstm_step
 from lamina.functional.recurrent import recurrent as recurrent
 from lamina.functional.recurrent import rnn_cell as rnn_cell
 from lamina.functional.recurrent import rnn_step as rnn_step
+from lamina.functional.resampling import interpolate as interpolate
 from lamina.functional.sampling import keep_top_k as keep_top_k
 from lamina.functional.sampling import keep_top_p as keep_top_p
 from lamina.functional.segments import segment_max as segment_max
@@ -98,6 +110,13 @@ from lamina.functional.segments import segment_mean as segment_mean
 from lamina.functional.segments import segment_min as segment_min
 from lamina.functional.segments import segment_softmax as segment_softmax
 from lamina.functional.segments import segment_sum as segment_sum
+from lamina.functional.shuffles import channel_shuffle as channel_shuffle
+from lamina.functional.shuffles import pixel_shuffle as pixel_shuffle
+from lamina.functional.shuffles import pixel_unshuffle as pixel_unshuffle
+from lamina.functional.shuffles import unflatten as unflatten
+from lamina.functional.unpooling import max_unpool1d as max_unpool1d
+from lamina.functional.unpooling import max_unpool2d as max_unpool2d
+from lamina.functional.unpooling import max_unpool3d as max_unpool3d
 from lamina.functional.windows import fold as fold
 from lamina.functional.windows import unfold as unfold
 from lamina.tensor.api import one_hot as one_hot

@@ -6,7 +6,7 @@ from typing import Any
 
 from lamina.base.errors import ShapeError
 from lamina.tensor import Tensor
-from lamina.tensor.api import asarray
+from lamina.tensor.api import asarray, einsum
 from lamina.tensor.promotion import broadcast_shapes
 
 
@@ -44,3 +44,36 @@ def addmm(c: Any, a: Any, b: Any, *, beta: float = 1.0, alpha: float = 1.0) -> T
         broadcast_shapes("addmm", [product.shape, asarray(c).shape])
         return scaled
     return scaled + (c if beta == 1 else asarray(c) * beta)  # type: ignore[operator]
+
+
+def bilinear(x1: Any, x2: Any, weight: Any, bias: Any = None) -> Tensor:
+    """y_k = x1ᵀ A_k x2 + b_k, with one matrix for each output.
+
+    Args:
+        x1: left vectors.
+        x2: right vectors, as many.
+        weight: the matrices.
+        bias: added; nothing when None.
+
+    Shapes: `x1: [*B, I], x2: [*B, J], weight: [O, I, J], bias: [O] -> [*B, O]`
+
+    Raises:
+        ShapeError: the vectors do not fit the matrices.
+
+    Example:
+        >>> from lamina.tensor.api import asarray
+        >>> bilinear(asarray([1.0, 2.0]), asarray([3.0]), asarray([[[1.0], [1.0]]]))
+        Tensor([9.], shape=(1,), dtype=float32)
+
+    Source: PyTorch, `nn.functional.bilinear`.
+    """
+    x1, x2, weight = asarray(x1), asarray(x2), asarray(weight)
+    fits = weight.ndim == 3 and x1.ndim and x1.shape[:-1] == x2.shape[:-1]
+    if not fits or (x1.shape[-1], x2.shape[-1]) != weight.shape[1:]:
+        raise ShapeError(
+            "bilinear: the vectors do not fit the matrices",
+            [f"x1: {x1.type}, x2: {x2.type}", f"weight: {weight.type}"],
+            "weight is [O, I, J] for x1 [*B, I] and x2 [*B, J]",
+        )
+    y: Any = einsum("...i,kij,...j->...k", x1, weight, x2)
+    return y if bias is None else y + bias

@@ -1,5 +1,6 @@
 """Floor 9: layers, with PyTorch's names, shapes and initialisation."""
 
+from lamina.nn import init as init
 from lamina.nn.activation import CELU as CELU
 from lamina.nn.activation import ELU as ELU
 from lamina.nn.activation import GELU as GELU
@@ -28,10 +29,22 @@ from lamina.nn.activation import Softsign as Softsign
 from lamina.nn.activation import Tanh as Tanh
 from lamina.nn.activation import Tanhshrink as Tanhshrink
 from lamina.nn.activation import Threshold as Threshold
+from lamina.nn.adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from lamina.nn.adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from lamina.nn.adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from lamina.nn.adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from lamina.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from lamina.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from lamina.nn.adaptive_pooling import GlobalAvgPool as GlobalAvgPool
+from lamina.nn.adaptive_pooling import GlobalMaxPool as GlobalMaxPool
 from lamina.nn.attention import MultiheadAttention as MultiheadAttention
 from lamina.nn.batch_norm import BatchNorm1d as BatchNorm1d
 from lamina.nn.batch_norm import BatchNorm2d as BatchNorm2d
 from lamina.nn.batch_norm import BatchNorm3d as BatchNorm3d
+from lamina.nn.container import ModuleDict as ModuleDict
+from lamina.nn.container import ModuleList as ModuleList
+from lamina.nn.container import ParameterDict as ParameterDict
+from lamina.nn.container import ParameterList as ParameterList
 from lamina.nn.container import Sequential as Sequential
 from lamina.nn.convolution import Conv1d as Conv1d
 from lamina.nn.convolution import Conv2d as Conv2d
@@ -48,6 +61,7 @@ from lamina.nn.embedding import EmbeddingBag as EmbeddingBag
 from lamina.nn.instance_norm import InstanceNorm1d as InstanceNorm1d
 from lamina.nn.instance_norm import InstanceNorm2d as InstanceNorm2d
 from lamina.nn.instance_norm import InstanceNorm3d as InstanceNorm3d
+from lamina.nn.linear import Bilinear as Bilinear
 from lamina.nn.linear import Flatten as Flatten
 from lamina.nn.linear import Linear as Linear
 from lamina.nn.module import Module as Module
@@ -55,6 +69,21 @@ from lamina.nn.normalization import GroupNorm as GroupNorm
 from lamina.nn.normalization import LayerNorm as LayerNorm
 from lamina.nn.normalization import LocalResponseNorm as LocalResponseNorm
 from lamina.nn.normalization import RMSNorm as RMSNorm
+from lamina.nn.padding import CircularPad1d as CircularPad1d
+from lamina.nn.padding import CircularPad2d as CircularPad2d
+from lamina.nn.padding import CircularPad3d as CircularPad3d
+from lamina.nn.padding import ConstantPad1d as ConstantPad1d
+from lamina.nn.padding import ConstantPad2d as ConstantPad2d
+from lamina.nn.padding import ConstantPad3d as ConstantPad3d
+from lamina.nn.padding import ReflectionPad1d as ReflectionPad1d
+from lamina.nn.padding import ReflectionPad2d as ReflectionPad2d
+from lamina.nn.padding import ReflectionPad3d as ReflectionPad3d
+from lamina.nn.padding import ReplicationPad1d as ReplicationPad1d
+from lamina.nn.padding import ReplicationPad2d as ReplicationPad2d
+from lamina.nn.padding import ReplicationPad3d as ReplicationPad3d
+from lamina.nn.padding import ZeroPad1d as ZeroPad1d
+from lamina.nn.padding import ZeroPad2d as ZeroPad2d
+from lamina.nn.padding import ZeroPad3d as ZeroPad3d
 from lamina.nn.pooling import AvgPool1d as AvgPool1d
 from lamina.nn.pooling import AvgPool2d as AvgPool2d
 from lamina.nn.pooling import AvgPool3d as AvgPool3d
@@ -70,6 +99,11 @@ from lamina.nn.recurrent import RNN as RNN
 from lamina.nn.recurrent_cell import GRUCell as GRUCell
 from lamina.nn.recurrent_cell import LSTMCell as LSTMCell
 from lamina.nn.recurrent_cell import RNNCell as RNNCell
+from lamina.nn.shape import ChannelShuffle as ChannelShuffle
+from lamina.nn.shape import Identity as Identity
+from lamina.nn.shape import PixelShuffle as PixelShuffle
+from lamina.nn.shape import PixelUnshuffle as PixelUnshuffle
+from lamina.nn.shape import Unflatten as Unflatten
 from lamina.nn.summary import summary as summary
 from lamina.nn.transformer import Transformer as Transformer
 from lamina.nn.transformer import TransformerDecoder as TransformerDecoder
@@ -79,3 +113,9 @@ from lamina.nn.transformer import TransformerEncoderLayer as TransformerEncoderL
 from lamina.nn.transposed_convolution import ConvTranspose1d as ConvTranspose1d
 from lamina.nn.transposed_convolution import ConvTranspose2d as ConvTranspose2d
 from lamina.nn.transposed_convolution import ConvTranspose3d as ConvTranspose3d
+from lamina.nn.unpooling import MaxUnpool1d as MaxUnpool1d
+from lamina.nn.unpooling import MaxUnpool2d as MaxUnpool2d
+from lamina.nn.unpooling import MaxUnpool3d as MaxUnpool3d
+from lamina.nn.upsampling import Upsample as Upsample
+from lamina.nn.upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
+from lamina.nn.upsampling import UpsamplingNearest2d as UpsamplingNearest2d

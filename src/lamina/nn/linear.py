@@ -44,6 +44,41 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={bias}"
 
 
+class Bilinear(Module):
+    """y_k = x1ᵀ A_k x2 + b_k, with one matrix for each output.
+
+    Shapes: `x1: [*B, in1_features], x2: [*B, in2_features] -> [*B, out_features]`;
+    `weight: [out_features, in1_features, in2_features]`, `bias: [out_features]`.
+
+    Source: PyTorch's names, shapes and initialisation.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        dtype: Any = lm.float32,
+    ):
+        super().__init__()
+        self.in1_features = in1_features
+        self.in2_features = in2_features
+        self.out_features = out_features
+        shape = (out_features, in1_features, in2_features)
+        self.weight = uniform_fan_in(shape, in1_features, dtype)
+        self.bias = uniform_fan_in((out_features,), in1_features, dtype) if bias else None
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return functional.bilinear(x1, x2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
 class Flatten(Module):
     """Merge the axes from `start_dim` to `end_dim` into one.
 

@@ -287,6 +287,45 @@ LAYERS = [
     ],
     one("functional.threshold", lambda x: F.threshold(x, 0.1, 2.0)),
     two("functional.prelu", F.prelu, shapes=((2, 3), (3,))),
+    Case("functional.bilinear", F.bilinear, (Operand((2, 2)), Operand((2, 3)), Operand((2, 2, 3)))),
+    *[
+        one(f"functional.{name}", getattr(F, name), shape=IMAGE)
+        for name in ("global_avg_pool", "global_max_pool")
+    ],
+    *[
+        one(f"functional.{name}", lambda x, name=name: getattr(F, name)(x, 2), shape=shape)
+        for name, shape in (
+            ("adaptive_avg_pool1d", LINE),
+            ("adaptive_avg_pool2d", IMAGE),
+            ("adaptive_avg_pool3d", VOLUME),
+            ("adaptive_max_pool1d", LINE),
+            ("adaptive_max_pool2d", IMAGE),
+            ("adaptive_max_pool3d", VOLUME),
+            ("pixel_shuffle", (1, 4, 1, 2)),
+            ("pixel_unshuffle", (1, 1, 2, 4)),
+            ("channel_shuffle", (1, 4, 2)),
+            ("interpolate", LINE),
+        )
+    ],
+    *[
+        one(
+            f"functional.{f.__name__}",
+            lambda x, f=f: f(x, np.array([0, 3]).reshape(x.shape), 2),
+            shape=shape,
+        )
+        for f, shape in (
+            (F.max_unpool1d, (1, 2)),
+            (F.max_unpool2d, (1, 1, 2)),
+            (F.max_unpool3d, (1, 1, 1, 2)),
+        )
+    ],
+    one("functional.unflatten", lambda x: F.unflatten(x, 1, (3, -1))),
+    one("functional.affine_grid", lambda x: F.affine_grid(x, (1, 1, 2, 2)), shape=(1, 2, 3)),
+    Case(
+        "functional.grid_sample",
+        F.grid_sample,
+        (Operand((1, 1, 2, 3)), Operand((1, 1, 2, 2), -0.3, 0.2)),
+    ),
     one("functional.pad", lambda x: F.pad(x, (1, 1), "reflect")),
     one("functional.max_pool1d", lambda x: F.max_pool1d(x, 2, 1), shape=LINE),
     one("functional.max_pool3d", lambda x: F.max_pool3d(x, 2, 1), shape=VOLUME),
