@@ -10,3 +10,12 @@ from lamina.models.gpt2 import GPT2Config as GPT2Config
 from lamina.models.llama import Llama as Llama
 from lamina.models.llama import LlamaConfig as LlamaConfig
 from lamina.models.lstm_language_model import LSTMLanguageModel as LSTMLanguageModel
+from lamina.models.mobilenet_v2 import MobileNetV2 as MobileNetV2
+from lamina.models.resnet import BasicBlock as BasicBlock
+from lamina.models.resnet import Bottleneck as Bottleneck
+from lamina.models.resnet import ResNet as ResNet
+from lamina.models.resnet import resnet18 as resnet18
+from lamina.models.resnet import resnet34 as resnet34
+from lamina.models.resnet import resnet50 as resnet50
+from lamina.models.vit import ViT as ViT
+from lamina.models.vit import ViTConfig as ViTConfig
