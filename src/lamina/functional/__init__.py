@@ -35,6 +35,10 @@ from lamina.functional.convolution import conv3d as conv3d
 from lamina.functional.convolution import conv_transpose1d as conv_transpose1d
 from lamina.functional.convolution import conv_transpose2d as conv_transpose2d
 from lamina.functional.convolution import conv_transpose3d as conv_transpose3d
+from lamina.functional.distances import cdist as cdist
+from lamina.functional.distances import cosine_similarity as cosine_similarity
+from lamina.functional.distances import pairwise_distance as pairwise_distance
+from lamina.functional.distances import pdist as pdist
 from lamina.functional.dropout import alpha_dropout as alpha_dropout
 from lamina.functional.dropout import drop_path as drop_path
 from lamina.functional.dropout import dropout as dropout
@@ -51,13 +55,37 @@ from lamina.functional.grids import grid_sample as grid_sample
 from lamina.functional.linear import addmm as addmm
 from lamina.functional.linear import bilinear as bilinear
 from lamina.functional.linear import linear as linear
-from lamina.functional.losses import (
+from lamina.functional.losses.binary import binary_cross_entropy as binary_cross_entropy
+from lamina.functional.losses.binary import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,
 )
-from lamina.functional.losses import cross_entropy as cross_entropy
-from lamina.functional.losses import l1_loss as l1_loss
-from lamina.functional.losses import mse_loss as mse_loss
-from lamina.functional.losses import nll_loss as nll_loss
+from lamina.functional.losses.binary import sigmoid_focal_loss as sigmoid_focal_loss
+from lamina.functional.losses.classification import cross_entropy as cross_entropy
+from lamina.functional.losses.classification import nll_loss as nll_loss
+from lamina.functional.losses.ctc import ctc_loss as ctc_loss
+from lamina.functional.losses.embedding import contrastive_loss as contrastive_loss
+from lamina.functional.losses.embedding import cosine_embedding_loss as cosine_embedding_loss
+from lamina.functional.losses.embedding import info_nce as info_nce
+from lamina.functional.losses.embedding import nt_xent as nt_xent
+from lamina.functional.losses.embedding import triplet_margin_loss as triplet_margin_loss
+from lamina.functional.losses.embedding import (
+    triplet_margin_with_distance_loss as triplet_margin_with_distance_loss,
+)
+from lamina.functional.losses.likelihood import gaussian_nll_loss as gaussian_nll_loss
+from lamina.functional.losses.likelihood import kl_div as kl_div
+from lamina.functional.losses.likelihood import poisson_nll_loss as poisson_nll_loss
+from lamina.functional.losses.margin import hinge_embedding_loss as hinge_embedding_loss
+from lamina.functional.losses.margin import margin_ranking_loss as margin_ranking_loss
+from lamina.functional.losses.margin import multi_margin_loss as multi_margin_loss
+from lamina.functional.losses.margin import multilabel_margin_loss as multilabel_margin_loss
+from lamina.functional.losses.margin import (
+    multilabel_soft_margin_loss as multilabel_soft_margin_loss,
+)
+from lamina.functional.losses.margin import soft_margin_loss as soft_margin_loss
+from lamina.functional.losses.regression import huber_loss as huber_loss
+from lamina.functional.losses.regression import l1_loss as l1_loss
+from lamina.functional.losses.regression import mse_loss as mse_loss
+from lamina.functional.losses.regression import smooth_l1_loss as smooth_l1_loss
 from lamina.functional.normalization import batch_norm as batch_norm
 from lamina.functional.normalization import batch_statistics as batch_statistics
 from lamina.functional.normalization import group_norm as group_norm

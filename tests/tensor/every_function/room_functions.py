@@ -197,6 +197,8 @@ SPECIAL = [
 ]
 
 LABELS = np.array([0, 2])
+SIGNS = np.array([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0]])
+PAIR: dict[str, Any] = {"shapes": ((2, 3), (2, 3))}
 IMAGE, KERNEL = (1, 1, 3, 4), (2, 1, 2, 2)
 FUNCTIONAL = [
     Case("functional.addmm", F.addmm, (Operand((2, 2)), Operand((2, 3)), Operand((3, 2)))),
@@ -220,6 +222,56 @@ FUNCTIONAL = [
         shapes=(IMAGE, KERNEL),
     ),
     one("functional.cross_entropy", lambda x: F.cross_entropy(x, LABELS, label_smoothing=0.1)),
+    two("functional.cdist", F.cdist, shapes=((2, 3), (2, 3))),
+    two("functional.contrastive_loss", lambda x, y: F.contrastive_loss(x, y, [1, 0]), **PAIR),
+    two(
+        "functional.cosine_embedding_loss",
+        lambda x, y: F.cosine_embedding_loss(x, y, [1, -1]),
+        **PAIR,
+    ),
+    two("functional.cosine_similarity", F.cosine_similarity, **PAIR),
+    one(
+        "functional.ctc_loss",
+        lambda x: F.ctc_loss(F.log_softmax(x), [[1, 1]], [4], [2]),
+        shape=(4, 1, 2),
+    ),
+    two("functional.binary_cross_entropy", F.binary_cross_entropy, 0.1, 0.9, ((2, 3), (2, 3))),
+    Case(
+        "functional.gaussian_nll_loss",
+        F.gaussian_nll_loss,
+        (Operand((2, 3)), Operand((2, 3)), Operand((2, 3), 0.2, 2.0)),
+    ),
+    one("functional.hinge_embedding_loss", lambda x: F.hinge_embedding_loss(x, SIGNS)),
+    two("functional.huber_loss", F.huber_loss, **PAIR),
+    two("functional.info_nce", F.info_nce, **PAIR),
+    two("functional.kl_div", F.kl_div, 0.2, 1.0, ((2, 3), (2, 3))),
+    two(
+        "functional.margin_ranking_loss",
+        lambda x, y: F.margin_ranking_loss(x, y, SIGNS, margin=0.1),
+        **PAIR,
+    ),
+    one("functional.multi_margin_loss", lambda x: F.multi_margin_loss(x, LABELS, p=2)),
+    one(
+        "functional.multilabel_margin_loss",
+        lambda x: F.multilabel_margin_loss(x, [[1, -1, 0], [0, 2, -1]]),
+    ),
+    one(
+        "functional.multilabel_soft_margin_loss",
+        lambda x: F.multilabel_soft_margin_loss(x, SIGNS > 0),
+    ),
+    two("functional.nt_xent", F.nt_xent, **PAIR),
+    two("functional.pairwise_distance", F.pairwise_distance, **PAIR),
+    one("functional.pdist", F.pdist, shape=(3, 2)),
+    two("functional.poisson_nll_loss", F.poisson_nll_loss, **PAIR),
+    one("functional.sigmoid_focal_loss", lambda x: F.sigmoid_focal_loss(x, SIGNS > 0)),
+    two("functional.smooth_l1_loss", F.smooth_l1_loss, **PAIR),
+    one("functional.soft_margin_loss", lambda x: F.soft_margin_loss(x, SIGNS)),
+    Case("functional.triplet_margin_loss", F.triplet_margin_loss, (Operand((2, 3)),) * 3),
+    Case(
+        "functional.triplet_margin_with_distance_loss",
+        F.triplet_margin_with_distance_loss,
+        (Operand((2, 3)),) * 3,
+    ),
     one("functional.dropout", lambda x: F.dropout(x, 0.5, key=lm.random.Generator(1))),
     one("functional.elu", F.elu),
     one("functional.gelu", lambda x: (F.gelu(x), F.gelu(x, "tanh"))),

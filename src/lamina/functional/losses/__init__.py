@@ -1,0 +1,1 @@
+"""How wrong a prediction is: one number, or one for each example."""
