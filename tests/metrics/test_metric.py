@@ -13,6 +13,7 @@ from tests.metrics.cases import WEIGHTS, labels, probabilities
 
 CLASSES = labels(40, 4, 8)
 SCORES = probabilities(40, 4, 9)
+NUMBERS = (np.random.default_rng(10).random((40, 2)), np.random.default_rng(9).random((40, 2)))
 CASES: dict[str, tuple[metrics.Metric, tuple[np.ndarray, ...]]] = {
     "accuracy": (metrics.Accuracy(), CLASSES),
     "top k": (metrics.TopKAccuracy(2), SCORES),
@@ -27,6 +28,16 @@ CASES: dict[str, tuple[metrics.Metric, tuple[np.ndarray, ...]]] = {
     "log loss": (metrics.LogLoss(), SCORES),
     "perplexity": (metrics.Perplexity(), SCORES),
     "brier": (metrics.Brier(), SCORES),
+    "auroc": (metrics.AUROC(), SCORES),
+    "average precision": (metrics.AveragePrecision(average=None), SCORES),
+    "roc": (metrics.RocCurve(), (SCORES[0][:, 0], SCORES[1] == 0)),
+    "precision-recall": (metrics.PrecisionRecallCurve(), (SCORES[0][:, 0], SCORES[1] == 0)),
+    "mse": (metrics.MeanSquaredError(), NUMBERS),
+    "rmse": (metrics.RootMeanSquaredError(), NUMBERS),
+    "mae": (metrics.MeanAbsoluteError(), NUMBERS),
+    "mape": (metrics.MeanAbsolutePercentageError(), NUMBERS),
+    "r2": (metrics.R2(), NUMBERS),
+    "explained variance": (metrics.ExplainedVariance(), NUMBERS),
     "mean": (metrics.Mean(), (np.linspace(-1.0, 3.0, 40),)),
 }
 

@@ -4,6 +4,10 @@ from lamina.metrics.accuracy import Accuracy as Accuracy
 from lamina.metrics.accuracy import TopKAccuracy as TopKAccuracy
 from lamina.metrics.accuracy import accuracy as accuracy
 from lamina.metrics.accuracy import top_k_accuracy as top_k_accuracy
+from lamina.metrics.clustering import AdjustedMutualInformation as AdjustedMutualInformation
+from lamina.metrics.clustering import AdjustedRand as AdjustedRand
+from lamina.metrics.clustering import adjusted_mutual_information as adjusted_mutual_information
+from lamina.metrics.clustering import adjusted_rand as adjusted_rand
 from lamina.metrics.collection import MetricCollection as MetricCollection
 from lamina.metrics.confusion import F1 as F1
 from lamina.metrics.confusion import BalancedAccuracy as BalancedAccuracy
@@ -29,3 +33,33 @@ from lamina.metrics.probability import Perplexity as Perplexity
 from lamina.metrics.probability import brier_score as brier_score
 from lamina.metrics.probability import log_loss as log_loss
 from lamina.metrics.probability import perplexity as perplexity
+from lamina.metrics.ranking import AUROC as AUROC
+from lamina.metrics.ranking import AveragePrecision as AveragePrecision
+from lamina.metrics.ranking import Curve as Curve
+from lamina.metrics.ranking import PrecisionRecallCurve as PrecisionRecallCurve
+from lamina.metrics.ranking import RocCurve as RocCurve
+from lamina.metrics.ranking import auroc as auroc
+from lamina.metrics.ranking import average_precision as average_precision
+from lamina.metrics.ranking import precision_recall_curve as precision_recall_curve
+from lamina.metrics.ranking import roc_curve as roc_curve
+from lamina.metrics.regression import R2 as R2
+from lamina.metrics.regression import ExplainedVariance as ExplainedVariance
+from lamina.metrics.regression import MeanAbsoluteError as MeanAbsoluteError
+from lamina.metrics.regression import MeanAbsolutePercentageError as MeanAbsolutePercentageError
+from lamina.metrics.regression import MeanSquaredError as MeanSquaredError
+from lamina.metrics.regression import RootMeanSquaredError as RootMeanSquaredError
+from lamina.metrics.regression import explained_variance as explained_variance
+from lamina.metrics.regression import mean_absolute_error as mean_absolute_error
+from lamina.metrics.regression import (
+    mean_absolute_percentage_error as mean_absolute_percentage_error,
+)
+from lamina.metrics.regression import mean_squared_error as mean_squared_error
+from lamina.metrics.regression import r2_score as r2_score
+from lamina.metrics.regression import root_mean_squared_error as root_mean_squared_error
+from lamina.metrics.text import BLEU as BLEU
+from lamina.metrics.text import RougeL as RougeL
+from lamina.metrics.text import WordErrorRate as WordErrorRate
+from lamina.metrics.text import bleu as bleu
+from lamina.metrics.text import edit_distance as edit_distance
+from lamina.metrics.text import rouge_l as rouge_l
+from lamina.metrics.text import word_error_rate as word_error_rate
