@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from lamina.tensor.convert.operators.loop import bound_steps as bound_steps
     from lamina.tensor.export import export as export
 
-_ROOMS = ("cli", "data", "deploy", "interop", "metrics", "models", "nn", "optim", "sparse", "train")
+_ROOMS = (
+    "classical",
+    "cli",
+    "data",
+    "deploy",
+    "interop",
+    "metrics",
+    "models",
+    "nn",
+    "optim",
+    "sparse",
+    "train",
+)
 _LATE = {  # names that bring code of their own, which few programs need
     "bound_steps": "lamina.tensor.convert.operators.loop",
     "convert": "lamina.tensor.convert.convert",
