@@ -1,6 +1,7 @@
 """Floor 9: layers, with PyTorch's names, shapes and initialisation."""
 
 from lamina.nn import init as init
+from lamina.nn import parametrizations as parametrizations
 from lamina.nn.activation import CELU as CELU
 from lamina.nn.activation import ELU as ELU
 from lamina.nn.activation import GELU as GELU
