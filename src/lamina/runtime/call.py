@@ -68,6 +68,11 @@ class Call:
             status[0] = FAILED
 
 
+def keep_error(error: BaseException) -> int:
+    """A number under which `raised_by` gives an error."""
+    return _errors.put(error)
+
+
 def raised_by(fault_value: int) -> BaseException | None:
     """The error behind a fault of a Call, by the second of its status words; once."""
     return _errors.take(fault_value)

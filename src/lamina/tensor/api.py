@@ -53,6 +53,10 @@ from lamina.tensor.custom import (
     custom_jvp,
     custom_vjp,
 )
+from lamina.tensor.custom_op import (
+    custom_op,
+    include_dir,
+)
 from lamina.tensor.derivatives import (
     grad,
     jvp,
@@ -464,6 +468,7 @@ __all__ = [
     "cumulative_sum",
     "deg2rad",
     "custom_jvp",
+    "custom_op",
     "custom_vjp",
     "diag",
     "diag_indices",
@@ -518,6 +523,7 @@ __all__ = [
     "identity",
     "iinfo",
     "imag",
+    "include_dir",
     "interp",
     "intersect1d",
     "io_callback",

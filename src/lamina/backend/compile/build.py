@@ -14,6 +14,7 @@ import numpy as np
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.faults import culprit, line_of, step_of
+from lamina.backend.compile.foreign import Bound
 from lamina.backend.compile.history import History
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
@@ -214,7 +215,7 @@ def _compile(graph: Graph, target: Target, level: int, generic: bool) -> Compile
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")
     constants = [Buffer.wrap(a) for a in lowered.constants]
-    program = _program(lowered, plan, kernels, constants)
+    program = _program(lowered, plan, kernels, constants, target)
     clock.mark("program")
     results = [(slot.kind, slot.number) for slot in lowered.outputs]
     return Compiled(graph, target, program, results, constants, record)
@@ -237,15 +238,25 @@ class _Clock:
 
 
 def _program(
-    lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], constants: Sequence[Buffer]
+    lowered: Lowered,
+    plan: Plan,
+    kernels: Sequence[CompiledKernel],
+    constants: Sequence[Buffer],
+    target: Target,
 ) -> Program:
     launches: list[Launch] = []
     history = History(plan)
     buffers = list(constants)
     it = iter(kernels)
-    calls: list[Call] = []
+    calls: list[Call | Bound] = []
     for step in lowered.steps:
-        if step.call is not None:
+        if step.foreign is not None:
+            bound = Bound(step.foreign, target)
+            first = (Argument(Where.CONSTANT, len(buffers)),)
+            calls.append(bound)
+            buffers.append(bound.plan)
+            launches.append(_call_launch(step, bound, len(launches), history, first))
+        elif step.call is not None:
             calls.append(call_of(step.call, step.results))
             launches.append(_call_launch(step, calls[-1], len(launches), history))
         if step.control is not None:
@@ -277,16 +288,22 @@ def _program(
     return Program(launches, outputs, plan.arena_bytes, buffers, len(lowered.inputs), keep=keep)
 
 
-def _call_launch(step: Step, call: Call, number: int, history: History) -> Launch:
+def _call_launch(
+    step: Step,
+    call: Call | Bound,
+    number: int,
+    history: History,
+    first: tuple[Argument, ...] = (),
+) -> Launch:
     """The launch of a library call: it may fail, and those with effects keep their order."""
     assert step.call is not None
     slots = step.slots
     reads = [slot for name, slot in slots.items() if name.startswith("in")]
-    writes = [slot for name, slot in slots.items() if name.startswith("out")]
+    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
     after = set(history.depend(number, reads, writes, checks=True))
     if not step.call.op.pure:
         after.update(history.follow_effect(number))
-    args = (*map(_argument, slots.values()), Argument(Where.STATUS))
+    args = (*first, *map(_argument, slots.values()), Argument(Where.STATUS))
     dependencies = tuple(sorted(after))
     rows = rows_of(step.call)
     name = step.call.op.name

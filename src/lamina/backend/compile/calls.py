@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from lamina.base.errors import DTypeError, LaminaError, ShapeError
+from lamina.backend.compile.foreign import foreign_call
+from lamina.base.errors import CallError, DTypeError, LaminaError, ShapeError
 from lamina.base.spans import Span, at
 from lamina.graph.ir import TensorType, TupleType, Value
 from lamina.graph.ir.evaluate import call_error
 from lamina.graph.ops import Opaque
 from lamina.runtime.call import Call
+from lamina.runtime.foreign import KernelFailure
 
 CHUNK_ELEMENTS = 1 << 15  # of a row or several that are worth a call
 
@@ -31,6 +33,9 @@ class Rows:
 
 def rows_of(node: Value) -> Rows:
     """How the call of `node` is split."""
+    foreign = foreign_call(node)
+    if foreign is not None:
+        return Rows(foreign.parts, 1, None)
     op: Any = node.op
     types = [o.type for o in node.operands]
     lead = op.independent(*types) if types and isinstance(op, Opaque) else 0
@@ -124,6 +129,8 @@ def surfaced(error: BaseException | None, node: Value, line: Span | None) -> Bas
         return call_error(node.op.name, RuntimeError("its error was lost"), line)
     if not isinstance(error, Exception):
         return error  # an interrupt, an exit
+    if isinstance(error, KernelFailure):
+        return kernel_error(node, error, line)
     if not isinstance(error, LaminaError):
         made = call_error(node.op.name, error, line)
         made.__cause__ = error
@@ -134,3 +141,13 @@ def surfaced(error: BaseException | None, node: Value, line: Span | None) -> Bas
     made = type(error)(error.summary, error.facts, error.help, line)
     made.__cause__ = error.__cause__
     return made
+
+
+def kernel_error(node: Value, failure: KernelFailure, line: Span | None) -> CallError:
+    """What the user gets where machine code from outside says that it failed."""
+    foreign = foreign_call(node)
+    symbol = foreign.kernel.symbol if foreign is not None else "the kernel"
+    facts = [f"{symbol} returned {failure.code}"]
+    if failure.message:
+        facts.append(failure.message)
+    return CallError(f"{node.op.name}: its kernel failed", facts, "", line)

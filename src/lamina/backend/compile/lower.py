@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from lamina.backend.compile.control import Control, control_of
+from lamina.backend.compile.foreign import ForeignCall, foreign_call
 from lamina.backend.compile.order import before_barriers, ordered
 from lamina.backend.schedule.policies import policy_of
 from lamina.backend.schedule.schedule import Schedule, Task
@@ -47,6 +48,7 @@ class Step:
 
     Attributes:
         call: the node that a library computes; None for anything else.
+        foreign: how, where that is machine code of a user's.
         control: the loop or branch; None for anything else.
     """
 
@@ -57,6 +59,7 @@ class Step:
     span: Span | None = None
     call: Value | None = None
     control: Control | None = None
+    foreign: ForeignCall | None = None
 
     @property
     def launches(self) -> tuple[Task | None, ...]:
@@ -137,10 +140,11 @@ class _Lowering:
                 continue
             several = isinstance(v.type, TupleType)
             owners = parts.get(v.id, {}) if several else {0: v}
+            foreign = foreign_call(v)
             outs: dict[str, Slot] = {}
             for j, type in enumerate(v.type.items if several else (v.type,)):
                 owner = owners.get(j)
-                if owner is None and v.op.call is not None:
+                if owner is None and v.op.call is not None and foreign is None:
                     continue  # nobody reads this part
                 kind = "output" if owner is not None and owner.id in results else "arena"
                 slot = self._new(kind, type, numbered if kind == "output" else -1)
@@ -174,12 +178,16 @@ class _Lowering:
             assert self.compile_body is not None, f"{v!r} has bodies and nobody compiles them"
             control = control_of(v, self.compile_body)
             self._add_temporaries(slots, control.temporaries_bytes)
+        foreign = foreign_call(v)
+        if foreign is not None and foreign.workspace_bytes:
+            self._add_temporaries(slots, [foreign.workspace_bytes])
         live(slots, number)
         inputs = tuple(placeholder(o.type) for o in v.operands)
         body = Graph(inputs, (Value(v.type, v.op, inputs, v.span),))
         if control is not None:
             return Step((), slots, "control flow", body, v.span, control=control)
-        return Step((), slots, "library call", body, v.span, v)
+        policy = "library call" if foreign is None else f"kernel {foreign.kernel.symbol}"
+        return Step((), slots, policy, body, v.span, v, foreign=foreign)
 
     def _add_temporaries(self, slots: dict[str, Slot], sizes_bytes: Sequence[int]) -> None:
         for k, size_bytes in enumerate(sizes_bytes):

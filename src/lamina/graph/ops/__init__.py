@@ -109,6 +109,9 @@ from lamina.graph.ops.fft import RealFourier as RealFourier
 from lamina.graph.ops.fft import fourier as fourier
 from lamina.graph.ops.fft import half_fourier as half_fourier
 from lamina.graph.ops.fft import real_fourier as real_fourier
+from lamina.graph.ops.foreign import Definition as Definition
+from lamina.graph.ops.foreign import Foreign as Foreign
+from lamina.graph.ops.foreign import ForeignKernel as ForeignKernel
 from lamina.graph.ops.fusion import Fusion as Fusion
 from lamina.graph.ops.fusion import fusion as fusion
 from lamina.graph.ops.index import Gather as Gather

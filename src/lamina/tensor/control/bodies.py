@@ -260,10 +260,11 @@ def _closed(captured: Sequence[Value], inputs: Sequence[Value], outputs: Sequenc
     return Graph(fresh, [new[v.id] for v in outputs])
 
 
-def recorded(op: Any, operands: Sequence[Value], count: int) -> list[Tensor]:
-    """The results of an op with several results on recorded values."""
+def recorded(op: Any, operands: Sequence[Value], count: int | None = None) -> list[Tensor]:
+    """The results of an op with several results on recorded values: the first `count`, or all."""
     whole = emit(op, *operands)
     eager.bind([whole])
+    count = len(whole.type.items) if count is None else count
     parts = [item(whole, i) for i in range(count)]
     if parts:
         eager.bind(parts)

@@ -1,5 +1,6 @@
 """Nest -> machine code through LLVM."""
 
+from .foreign import foreign_kernel
 from .objects import (
     CompiledKernel,
     compile_kernels,

@@ -157,6 +157,11 @@ def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[Compile
     return [_loaded(found[key], nest, target) for key, nest in zip(keys, nests)]
 
 
+def load(entry: Entry, target: KernelTarget) -> Loaded:
+    """The code of an entry in memory."""
+    return _LOADER.load(entry, target)
+
+
 def _keep(entries: dict[str, Entry]) -> None:
     """Notes entries as the ones used last."""
     for key, entry in entries.items():
@@ -167,7 +172,7 @@ def _keep(entries: dict[str, Entry]) -> None:
 
 
 def _loaded(entry: Entry, nest: Nest, target: KernelTarget) -> CompiledKernel:
-    loaded = _LOADER.load(entry, target)
+    loaded = load(entry, target)
     return CompiledKernel(
         loaded.address, nest.name, entry.symbol, entry.scratch_bytes, entry.key, entry.code, loaded
     )

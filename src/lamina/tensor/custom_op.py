@@ -1,0 +1,345 @@
+"""Operators of users: a type rule, and code in NumPy or behind a C interface that computes them."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import inspect
+import os
+import types
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lamina.base.dtypes import DType, dtype
+from lamina.base.errors import UsageError, user_frames
+from lamina.graph.ir import REGISTRY
+from lamina.graph.ir.op import snake
+from lamina.graph.ops import Definition, Foreign, ForeignKernel
+from lamina.runtime.foreign import Prepared, run
+from lamina.tensor.control.bodies import recorded
+from lamina.tensor.conversion import asarray
+from lamina.tensor.custom import custom_jvp, custom_vjp
+from lamina.tensor.tensor import Tensor
+
+DTypes = Any  # one for all operands, or a tuple with one for each; a list of such
+
+
+def include_dir() -> str:
+    """The folder with `lamina/kernel.h`, the C interface of kernels.
+
+    Example:
+        >>> import os
+        >>> os.path.isfile(os.path.join(include_dir(), "lamina", "kernel.h"))
+        True
+    """
+    return str(Path(__file__).parents[1] / "include")
+
+
+def custom_op(rule: Callable[..., Any] | None = None, *, outputs: Sequence[str] = ()) -> Any:
+    """An operator that is defined outside Lamina, and takes part in everything.
+
+    The decorated function is its type rule. It gets the types of the operands (`shape`, `dtype`,
+    `with_shape`, `with_dtype`) as positional arguments and the operator's attributes as keywords,
+    raises where they do not fit, and returns the type of the result, or a tuple of types. It runs
+    when the operator is called, before anything is computed.
+
+    What computes it: `register_kernel` for machine code by dtype, `defreference` for NumPy, which
+    serves where there is no kernel. What it varies like: `defjvp` or `defvjp`, in functions of
+    tensors. Under `vmap` the operator runs on each example; Lamina loops, and shares the examples
+    between threads.
+
+    Args:
+        rule: the type rule. Positional parameters are operands; those after `*` are attributes:
+            numbers, strings, None, and tuples of numbers.
+        outputs: names for several results, which then come as a named tuple.
+
+    Returns:
+        A `CustomOp`, which is called like a function of tensors.
+
+    Example:
+        >>> import numpy as np
+        >>> import lamina as lm
+        >>> @custom_op
+        ... def running_max(x):
+        ...     return x
+        >>> @running_max.defreference
+        ... def _(x):
+        ...     return np.maximum.accumulate(x, axis=-1)
+        >>> lm.jit(lambda x: running_max(x) * 2.0)(lm.asarray([1.0, 3.0, 2.0]))
+        Tensor([2., 6., 6.], shape=(3,), dtype=float32)
+    """
+    if rule is None:
+        return lambda f: CustomOp(f, outputs)
+    return CustomOp(rule, outputs)
+
+
+class CustomOp:
+    """An operator of a user's; `custom_op` makes one.
+
+    Functions that were compiled before a kernel, a reference or a derivative is added keep what
+    they were compiled with.
+    """
+
+    def __init__(self, rule: Callable[..., Any], outputs: Sequence[str] = ()):
+        functools.update_wrapper(self, rule)
+        title = rule.__name__
+        known = REGISTRY.get(snake(title))
+        if known is not None and not issubclass(known, Foreign):
+            raise UsageError(
+                f"custom_op: {title} is an operator already",
+                [f"defined in {known.__module__}"],
+                "give the function another name",
+            )
+        self._signature = inspect.signature(rule)
+        operands, self._attributes = _parameters(title, self._signature)
+        self._definition = Definition(title, operands, rule)
+        self._module = rule.__module__
+        self._class: Any = None
+        self._forward: Any = None
+        self._backward: Any = None
+        self._named: Any = namedtuple(title, outputs) if outputs else None
+
+    def __call__(self, *args: Any, **attributes: Any) -> Any:
+        with user_frames:
+            operands, given = self._bound(args, attributes)
+            plain = functools.partial(self._apply, given)
+            if self._forward is None and self._backward is None:
+                return plain(*operands)
+            plain.__name__ = self._definition.title  # type: ignore[attr-defined]
+            return self._customised(plain, dict(given))(*operands)
+
+    def _customised(self, plain: Callable[..., Any], given: dict[str, Any]) -> Any:
+        if self._forward is not None:
+            made: Any = custom_jvp(plain)
+            made.defjvp(functools.partial(self._forward, **given))
+            return made
+        made = custom_vjp(plain)
+        forward, backward = self._backward
+        made.defvjp(functools.partial(forward, **given), functools.partial(backward, **given))
+        return made
+
+    def _apply(self, given: tuple[tuple[str, Any], ...], *operands: Tensor) -> Any:
+        """The operator itself, without its derivative."""
+        op = self._made()(given)
+        parts = recorded(op, [t._value for t in operands])
+        if self._named is not None and len(parts) == len(self._named._fields):
+            return self._named(*parts)
+        return parts[0] if len(parts) == 1 else tuple(parts)
+
+    def _bound(
+        self, args: Sequence[Any], attributes: dict[str, Any]
+    ) -> tuple[list[Tensor], tuple[tuple[str, Any], ...]]:
+        title = self._definition.title
+        try:
+            bound = self._signature.bind(*args, **attributes)
+        except TypeError as problem:
+            raise UsageError(
+                f"{title}: {problem}",
+                [f"it is called as {title}{self._signature}"],
+            ) from None
+        bound.apply_defaults()
+        operands = [asarray(bound.arguments[n]) for n in self._definition.operands]
+        given = ((n, _attribute(title, n, bound.arguments[n])) for n in self._attributes)
+        return operands, tuple(given)
+
+    def _made(self) -> Any:
+        """The class of the operator in graphs, with what is defined up to now."""
+        if self._class is None:
+            body = {"definition": self._definition, "__module__": self._module}
+            body["__doc__"] = self._definition.rule.__doc__
+            name = self._definition.title
+            self._class = types.new_class(name, (Foreign,), {}, lambda held: held.update(body))
+        return self._class
+
+    def _changed(self, **parts: Any) -> None:
+        self._definition = replace(self._definition, **parts)
+        self._class = None
+
+    # ------------------------------------------------------------------ definitions
+
+    def defreference(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """`f(*arrays, **attributes)` computes one example in NumPy; a decorator.
+
+        It returns an array, or a tuple of them, of the types that the type rule gives.
+        """
+        self._changed(reference=f)
+        return f
+
+    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """`rule(primals, tangents, **attributes) -> (result, tangent)`; a decorator.
+
+        Both modes of derivatives follow from it. See `custom_jvp`.
+        """
+        self._forward = rule
+        return rule
+
+    def defvjp(self, forward: Callable[..., Any], backward: Callable[..., Any]) -> None:
+        """A reverse derivative in two functions, as for `custom_vjp`.
+
+        `forward(*args, **attributes) -> (result, kept)`;
+        `backward(kept, bar, **attributes)` -> a tuple with a cotangent, or None, for each operand.
+        """
+        self._backward = (forward, backward)
+
+    def register_kernel(
+        self,
+        dtypes: DTypes,
+        function: Any,
+        symbol: str = "",
+        *,
+        device: str = "cpu",
+        workspace: int | Callable[..., int] = 0,
+        thread_safe: bool = True,
+        batched: bool = False,
+    ) -> None:
+        """Machine code for operands of some dtypes: a function of the C interface.
+
+        Args:
+            dtypes: one name for all operands, or a tuple with one for each; a list of such
+                registers each, `{dtype}` in the symbol being that of the first operand.
+            function: a path of a shared library or a `ctypes.CDLL`, both with `symbol`; a function
+                of one; a function pointer of ctypes; an object with `address` (Numba's `cfunc`); or
+                an address. It is kept alive.
+            symbol: the name in the library, as in "smooth_l1_{dtype}".
+            device: "cpu".
+            workspace: bytes of memory that a call works in, or a function that gives them for the
+                types and attributes of a call. They are planned with the program's memory.
+            thread_safe: whether several calls may be under way at once; else they come one by one.
+            batched: whether a call takes `rows` examples; else it gets one.
+
+        Raises:
+            UsageError: there is no such library or symbol, or no such device.
+        """
+        title = self._definition.title
+        if device != "cpu":
+            raise UsageError(f"{title}: no device {device!r}", ["devices: cpu"])
+        library = function
+        if isinstance(function, str | os.PathLike):
+            library = _library(title, function)
+        kernels = dict(self._definition.kernels)
+        for one in dtypes if isinstance(dtypes, list) else [dtypes]:
+            key = _key(self._definition, one)
+            name = symbol.replace("{dtype}", key[0])
+            address, known = _address(title, library, name)
+            lock = ctypes.c_int32(0)
+            kernels[key] = ForeignKernel(
+                address, known, workspace, thread_safe, batched, library, lock, _computed
+            )
+        self._changed(kernels=kernels)
+
+    @property
+    def kernels(self) -> dict[tuple[str, ...], str]:
+        """The symbols of its kernels, by the dtypes of the operands."""
+        return {key: kernel.symbol for key, kernel in self._definition.kernels.items()}
+
+    def __repr__(self) -> str:
+        return f"<custom_op {self._definition.title}{self._signature}>"
+
+
+def _parameters(
+    title: str, signature: inspect.Signature
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of operands and attributes."""
+    operands, attributes = [], []
+    for name, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UsageError(
+                f"custom_op: {title} takes any number of arguments",
+                [f"signature: {title}{signature}"],
+                "name each operand, and each attribute after a *",
+            )
+        keyword = parameter.kind is parameter.KEYWORD_ONLY
+        (attributes if keyword else operands).append(name)
+    if not operands:
+        raise UsageError(
+            f"custom_op: {title} has no operand",
+            [f"signature: {title}{signature}"],
+            "positional parameters are operands, those after a * are attributes",
+        )
+    return tuple(operands), tuple(attributes)
+
+
+def _attribute(title: str, name: str, value: Any) -> Any:
+    """An attribute as plain numbers, which graphs hold."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        items = tuple(_attribute(title, name, v) for v in value)
+        if all(isinstance(v, bool | int | float) for v in items):
+            return items
+    raise UsageError(
+        f"{title}: attribute {name} is of a kind that an operator cannot hold",
+        [f"given: {type(value).__name__}"],
+        "attributes are numbers, strings, None and tuples of numbers; tensors are operands",
+    )
+
+
+def _key(definition: Definition, dtypes: Any) -> tuple[str, ...]:
+    count = len(definition.operands)
+    given = dtypes if isinstance(dtypes, tuple) else (dtypes,) * count
+    if len(given) != count:
+        raise UsageError(
+            f"{definition.title}: a kernel needs a dtype for each operand",
+            [f"operands: {', '.join(definition.operands)}", f"dtypes: {given}"],
+        )
+    return tuple((d if isinstance(d, DType) else dtype(d)).long_name for d in given)
+
+
+def _library(title: str, path: Any) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(os.fspath(path))
+    except OSError as problem:
+        raise UsageError(
+            f"{title}: the library cannot be loaded", [f"path: {path}", str(problem)]
+        ) from None
+
+
+def _address(title: str, function: Any, symbol: str) -> tuple[int, str]:
+    """Where a kernel begins, and its name."""
+    if isinstance(function, ctypes.CDLL):
+        found = getattr(function, symbol, None) if symbol else None
+        if found is None:
+            raise UsageError(
+                f"{title}: the library has no such function",
+                [f"library: {function._name}", f"symbol: {symbol or 'none given'}"],
+                "export it with LAMINA_EXPORT, and give its name as symbol=",
+            )
+        function = found
+    known = symbol or getattr(function, "__name__", "")
+    if isinstance(function, ctypes._CFuncPtr):  # type: ignore[attr-defined]
+        address = ctypes.cast(function, ctypes.c_void_p).value or 0
+    else:
+        address = getattr(function, "address", function)
+    if isinstance(address, bool) or not isinstance(address, int) or address <= 0:
+        raise UsageError(
+            f"{title}: this is no kernel",
+            [f"given: {type(function).__name__}"],
+            "give a library and a symbol, a function of ctypes, or an address",
+        )
+    return address, known or hex(address)
+
+
+def _computed(
+    op: Foreign,
+    kernel: ForeignKernel,
+    arrays: list[np.ndarray],
+    takes: Sequence[Any],
+    gives: Sequence[Any],
+) -> list[np.ndarray]:
+    """A kernel's results for one example, where no compiled program calls it."""
+    rows = [False] * (len(takes) + len(gives))
+    asked = op.workspace_bytes(takes)
+    results = [np.empty(t.shape, t.dtype.numpy) for t in gives]
+    run(
+        kernel.address,
+        Prepared(takes, gives, rows, op.attributes, asked, 1),
+        [*arrays, *results],
+    )
+    return results
