@@ -17,6 +17,7 @@ import numpy as np
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _NUMPY = Path(np.__file__).parent  # as it is imported and as it lies: it may be behind a link
 _NO_USERS = (_PACKAGE, str(_NUMPY) + os.sep, str(_NUMPY.resolve()) + os.sep)
+_PROMPTS = ("<stdin", "<python-input", "<ipython", "<doctest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,12 @@ def here() -> Span | None:
 def is_internal(code: CodeType) -> bool:
     """Whether the code is Lamina's own."""
     return code.co_filename.startswith(_PACKAGE)
+
+
+def is_users(code: CodeType) -> bool:
+    """Whether the code is written by a user: in a file outside Lamina and NumPy, or at a prompt."""
+    file = code.co_filename
+    return file.startswith(_PROMPTS) if file.startswith("<") else not file.startswith(_NO_USERS)
 
 
 @contextmanager
