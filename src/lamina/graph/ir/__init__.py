@@ -9,6 +9,8 @@ from lamina.graph.ir.graph import trace as trace
 from lamina.graph.ir.op import REGISTRY as REGISTRY
 from lamina.graph.ir.op import Op as Op
 from lamina.graph.ir.op import same_dtype as same_dtype
+from lamina.graph.ir.sizes import graph_at as graph_at
+from lamina.graph.ir.sizes import type_at as type_at
 from lamina.graph.ir.types import TensorType as TensorType
 from lamina.graph.ir.types import TupleType as TupleType
 from lamina.graph.ir.types import Type as Type

@@ -77,6 +77,7 @@ class Op:
     push: ClassVar[Callable[..., Any] | None] = None
     pull: ClassVar[Callable[..., Any] | None] = None
     lift: ClassVar[Callable[..., Any] | None] = None
+    settle: ClassVar[Callable[..., Op] | None] = None  # the op, after symbols became sizes in it
     part_by_part: ClassVar[bool] = False
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType
 from lamina.base.records import field_names
 from lamina.base.spans import Span
@@ -79,7 +80,7 @@ def _parameter(p: Any, indent: str) -> str:
         p = p.item()
     if p is None or isinstance(p, bool):
         return {None: "none", True: "true", False: "false"}[p]
-    if isinstance(p, int | float):
+    if isinstance(p, int | float | Dim):
         return repr(p)
     if isinstance(p, complex):
         return f"complex({p.real!r}, {p.imag!r})"

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType, dtype
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.base.records import frozen
 from lamina.graph.ir import Expression, Op, TensorType, emit
 
 Scalar = bool | int | float | complex
+"""What a splat is; a Dim, where it is a number that is known with the sizes."""
 
 
 @frozen
@@ -80,6 +82,9 @@ class Constant(Op):
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def settle(self) -> Constant:
+        return Constant(to_scalar(self.value, self.dtype), self.dtype, self.shape)
+
     def infer(self) -> TensorType:
         value = self.value
         if isinstance(value, Literal):
@@ -106,6 +111,8 @@ class Constant(Op):
 
 def _fits(value: Scalar, kind: DType) -> bool:
     """Whether the Python type of a splat is that of the dtype, and an integer is in range."""
+    if isinstance(value, Dim):
+        return kind.kind != "bool"
     if kind.kind == "bool":
         return isinstance(value, bool)
     if kind.is_complex:
@@ -139,6 +146,8 @@ def to_scalar(value: Any, kind: DType) -> Scalar:
         value = value.item() if value.dtype.kind in "biufc" else float(value)
     if kind.kind == "bool" and isinstance(value, bool):
         return value
+    if isinstance(value, Dim) and kind.kind != "bool":
+        return value  # type: ignore[return-value]  # its number comes with the sizes
     if kind.is_complex:
         return complex(value)
     real = isinstance(value, bool | int | float)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.base.dims import surely_negative
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError
 from lamina.base.records import frozen
@@ -24,7 +25,7 @@ class Iota(Op):
     dtype: DType
 
     def infer(self) -> TensorType:
-        if self.dtype.kind not in REALS.split() or self.size < 0:
+        if self.dtype.kind not in REALS.split() or surely_negative(self.size):
             raise DTypeError(
                 "iota: counts in numbers, up from 0",
                 [f"size: {self.size}", f"dtype: {self.dtype.long_name}"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.base.dims import surely_above
 from lamina.base.dtypes import uint32
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.base.records import frozen
@@ -56,7 +57,7 @@ class RandomBits(Op):
                 [f"key: {key}", "takes: uint32"],
                 "make it with lamina.random.key(seed)",
             )
-        if not key.rank or key.shape[-1] != 2 or math.prod(self.shape) > 2**33:
+        if not key.rank or key.shape[-1] != 2 or surely_above(math.prod(self.shape), 2**33):
             raise ShapeError(
                 "random_bits: a key is two words, for at most 2^33 elements",
                 [f"key: {key}", f"shape: {self.shape}"],

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from lamina.base.dims import surely_negative
 from lamina.base.dtypes import DType, int64
 from lamina.base.errors import ShapeError
 from lamina.base.records import frozen
@@ -110,7 +111,7 @@ class Expand(Op):
         x = types[0]
         rank = x.rank + len(self.axes)
         shape.check_axes(self, self.axes, x, rank)
-        if len(self.sizes) != len(self.axes) or any(n < 0 for n in self.sizes):
+        if len(self.sizes) != len(self.axes) or any(surely_negative(n) for n in self.sizes):
             raise ShapeError(
                 "expand: as many sizes as axes",
                 [f"axes: {self.axes}", f"sizes: {self.sizes}"],

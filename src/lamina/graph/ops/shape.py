@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lamina.base.dims import surely_negative, surely_zero
 from lamina.base.errors import ShapeError
 from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
@@ -236,8 +237,9 @@ class Slice(Op):
         for n, a, m, c in zip(
             x.shape[x.rank - k :], self.starts, bar.shape[bar.rank - k :], self.steps
         ):
-            low.append(a if m else 0)
-            high.append(n - (a + (m - 1) * c + 1) if m else n)
+            some = c == 1 or bool(m)  # then what follows holds; for steps of 1 also without any
+            low.append(a if some else 0)
+            high.append(n - (a + (m - 1) * c + 1) if some else n)
         return pad(bar, low, high, [c - 1 for c in self.steps])
 
     def view(self, s: Any, index: Index, x: Any) -> Any:
@@ -285,7 +287,7 @@ class Pad(Op):
         x = types[0]
         sizes = trailing(self, len(self.low), x)
         if not len(self.low) == len(self.high) == len(self.interior) or any(
-            n < 0 for n in (*self.low, *self.high, *self.interior)
+            surely_negative(n) for n in (*self.low, *self.high, *self.interior)
         ):
             raise _misfit(self, x, f"pad: {self}", "give low, high and interior >= 0 for each axis")
         shape = tuple(self._reach(k, n) + self.high[k] for k, n in enumerate(sizes))
@@ -293,7 +295,8 @@ class Pad(Op):
 
     def _reach(self, k: int, n: int) -> int:
         """Where the last of `n` elements of axis `k` ends in the result."""
-        return self.low[k] + (n + (n - 1) * self.interior[k] if n else 0)
+        between = self.interior[k]
+        return self.low[k] + (n + (n - 1) * between if between and n else n)
 
     def reference(self, *arrays: Any) -> np.ndarray:
         x = np.asarray(arrays[0])
@@ -348,7 +351,8 @@ def pad(
     """x with zeros at the ends of its last axes and, if asked, between elements."""
     between = tuple(interior) if interior is not None else (0,) * len(low)
     op = Pad(tuple(low), tuple(high), between)
-    return emit(op, x) if any((*op.low, *op.high, *op.interior)) else x
+    nothing = all(map(surely_zero, (*op.low, *op.high, *op.interior)))
+    return x if nothing else emit(op, x)
 
 
 @frozen
