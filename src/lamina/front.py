@@ -10,6 +10,7 @@ import math as _math
 
 from lamina import functional as functional
 from lamina.base import trees as tree  # noqa: F401  a public name
+from lamina.base.dims import Dim as Dim
 from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import CallError as CallError

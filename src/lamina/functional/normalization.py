@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import lamina.tensor.api as lm
+from lamina.base.dims import Dim
 from lamina.base.errors import ShapeError, UsageError
 from lamina.functional.windows import windows
 from lamina.tensor import Tensor, linalg
@@ -59,7 +60,8 @@ def rms_norm(
 
 
 def _last_axes(name: str, x: Tensor, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    one = isinstance(normalized_shape, int | Dim)
+    sizes = (normalized_shape,) if one else tuple(normalized_shape)
     if x.shape[-len(sizes) :] != sizes:
         raise ShapeError(
             f"{name}: the last axes are not the normalized shape",

@@ -63,6 +63,7 @@ from lamina.tensor.derivatives import (
     value_and_grad,
     vjp,
 )
+from lamina.tensor.dynamic_shapes import spec
 from lamina.tensor.jacobians import (
     eval_shape,
     hessian,
@@ -628,6 +629,7 @@ __all__ = [
     "sinc",
     "sinh",
     "sort",
+    "spec",
     "split",
     "sqrt",
     "square",

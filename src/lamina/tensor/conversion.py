@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 from math import isfinite
-from operator import index
 from typing import Any
 
 import numpy as np
 
-from lamina.base import dtypes
+from lamina.base import dims, dtypes
+from lamina.base.dims import Dim, as_size, surely_negative
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.graph.ir import TensorType, emit
@@ -33,10 +33,10 @@ def sizes_of(shape: Any, low: int = 0) -> tuple[int, ...]:
     """
     one = not hasattr(shape, "__iter__") or getattr(shape, "shape", None) == ()
     try:
-        found = tuple([index(n) for n in ((shape,) if one else shape)])
+        found = tuple([as_size(n) for n in ((shape,) if one else shape)])
     except TypeError:
         raise ShapeError(f"no tensor has the shape {shape}", ["sizes are integers"]) from None
-    if min(found, default=low) < low:
+    if any(surely_negative(n - low) for n in found):
         raise ShapeError(f"no tensor has the shape {found}", ["a size is negative"])
     return found
 
@@ -84,6 +84,8 @@ def asarray(
         if obj.weak:
             return _of_number(obj, wanted)
         return emit(Identity(), obj) if copy and wanted in (None, obj.dtype) else _cast(obj, wanted)
+    if type(obj) is Dim:
+        return full_of(obj, wanted or scalar_dtype(obj), ())  # pyright: ignore[reportArgumentType]
     if isinstance(obj, Scalar) and not isinstance(obj, np.generic):
         return full_of(obj, wanted or scalar_dtype(obj), ())
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
@@ -204,7 +206,7 @@ def scalar_dtype(value: Scalar) -> DType:
         return dtypes.bool_
     if isinstance(value, complex):
         return dtypes.complex64
-    return dtypes.int64 if isinstance(value, int) else dtypes.float32
+    return dtypes.int64 if isinstance(value, int | Dim) else dtypes.float32
 
 
 def full_of(value: Scalar, dtype: DType, shape: tuple[int, ...]) -> Tensor:
@@ -228,6 +230,8 @@ def _constant(value: Scalar, text: str, type: TensorType) -> Constant:
 def _as_kind(value: Scalar, dtype: DType) -> Scalar:
     if dtype.kind == "bool":
         return bool(value)
+    if type(value) is Dim:
+        return value
     if dtype.is_complex:
         return complex(value)
     if isinstance(value, complex):
@@ -244,6 +248,16 @@ def _as_kind(value: Scalar, dtype: DType) -> Scalar:
     raise DTypeError(
         f"{dtype.long_name} does not hold {value}", [f"range: {limits.min} to {limits.max}"]
     )
+
+
+def _weak(size: Dim) -> Tensor:
+    """The tensor that stands for a symbolic size, as one stands for a Python number in `jit`."""
+    made = full_of(size, dtypes.int64, ())  # pyright: ignore[reportArgumentType]
+    made.weak = True
+    return made
+
+
+dims.to_tensor.append(_weak)
 
 
 def cast(x: Tensor, dtype: DType) -> Tensor:

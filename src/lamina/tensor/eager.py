@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lamina.backend import execution
+from lamina.base.dims import Dim
 from lamina.base.dtypes import bool_
 from lamina.base.errors import (
     LaminaError,
@@ -47,6 +48,10 @@ class Source:
 
     transform: str  # "jit" or "vmap"
     scalar: bool = False  # the placeholder stands for a Python number
+    symbolic: bool = False  # no placeholder: there are elements once the sizes are known
+
+
+_SYMBOLIC = Source("jit", symbolic=True)
 
 
 class Binding:
@@ -133,8 +138,17 @@ def leaf(type: TensorType, buffer: Any) -> Value:
 def record(op: Op, operands: tuple[Value, ...]) -> Value:
     """The pending value of `op`, its type checked now and its elements computed later."""
     value = apply(op, operands)
-    value.data = _derived(operands)
+    value.data = sourced(value) if value.type.symbolic or not operands else _derived(operands)
     return value
+
+
+def sourced(value: Value) -> Binding:
+    """The Binding of a value that may depend on symbolic sizes, in its type or as a number."""
+    found = _derived(value.operands)
+    number = type(value.op) is Constant and type(value.op.value) is Dim
+    if found.source is None and (value.type.symbolic or number):
+        return Binding(None, found.depth, _SYMBOLIC)
+    return found
 
 
 def _derived(operands: Sequence[Value]) -> Binding:
@@ -163,7 +177,7 @@ def bind(values: Sequence[Value]) -> Binding:
     """Give every value below `values` that a transform made a Binding; that of the last."""
     for v in topological(values, stop=lambda v: v.data is not None):
         if v.data is None:
-            v.data = _derived(v.operands)
+            v.data = sourced(v)
     return values[-1].data
 
 
@@ -249,6 +263,12 @@ def looked_inside(value: Value, source: Source, look: str) -> TraceError:
     facts = [f"tensor: {value.type}"]
     if value.span is not None and value.op is not None:
         facts.append(f"made at {value.span.describe()}")
+    if source.symbolic:
+        return TraceError(
+            f"{look}: the tensor has a symbolic size, and no elements before the sizes are known",
+            facts,
+            "return it from a function jitted with dynamic_shapes, and call that with tensors",
+        )
     if not transforming():
         return TraceError(
             f"{look}: the tensor was made inside {where} and has no value outside",
@@ -291,7 +311,7 @@ class _Cone:
             held = known is not None and known.holder is not None and known.holder() is not None
             if held or v.id in wanted:
                 if v.data is None:
-                    v.data = _derived(v.operands)
+                    v.data = sourced(v)
                 self.outputs.append(v)
         self.key = (tuple(structure), tuple([number[v.id] for v in self.outputs]))
 

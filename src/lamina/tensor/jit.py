@@ -12,16 +12,19 @@ import functools
 import inspect
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
+from lamina.tensor.dynamic_shapes import DynamicShapes
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.retraces import Trace, described, traced_for
 from lamina.tensor.traced import Traced
+
+PROGRAMS_KEPT = 512  # of a function with dynamic shapes: the plans of so many sizes
 
 
 class Jitted:
@@ -31,7 +34,13 @@ class Jitted:
         donate: whether buffers of leaves that a call replaces are given to the results.
     """
 
-    def __init__(self, f: Callable[..., Any], static_argnames: Sequence[str], donate: bool):
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnames: Sequence[str],
+        donate: bool,
+        dynamic_shapes: Mapping[str, Any] | None = None,
+    ):
         functools.update_wrapper(self, f)
         self.donate = donate
         self._f = f
@@ -39,6 +48,8 @@ class Jitted:
         self._positions = _static_positions(f, self._static)
         self._programs: dict[Any, Traced] = {}
         self._traces: list[Trace] = []
+        self._shapes = DynamicShapes(f, dynamic_shapes) if dynamic_shapes else None
+        self._symbolic: dict[Any, Traced] = {}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if eager.transforming():
@@ -74,6 +85,7 @@ class Jitted:
     def clear(self) -> None:
         """Forget all programs."""
         self._programs.clear()
+        self._symbolic.clear()
         self._traces.clear()
 
     @property
@@ -95,6 +107,8 @@ class Jitted:
     def _found(self, call: list[Any]) -> tuple[Traced, Any]:
         """The program for a call, traced when there is none yet, and the call flattened."""
         statics = self._take_statics(call) if self._static else ()
+        if self._shapes is not None:
+            self._shapes.take_arrays(call)
         with exclusive.lock:
             flat = flatten(call)
             key = (flat.signature, statics) if statics else flat.signature
@@ -103,8 +117,22 @@ class Jitted:
             except TypeError:
                 raise _unhashable(statics) from None
             if traced is None:
-                traced = self._programs[key] = self._trace(call, flat, statics)
+                find = self._trace if self._shapes is None else self._at_sizes
+                traced = self._programs[key] = find(call, flat, statics)
         return traced, flat
+
+    def _at_sizes(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
+        """The program for the sizes of a call: traced with symbols once, then made from that."""
+        assert self._shapes is not None
+        fit = self._shapes.fit(call)
+        symbolic = flatten(fit.call)
+        key = symbolic.signature, statics
+        traced = self._symbolic.get(key)
+        if traced is None:
+            traced = self._symbolic[key] = self._trace(fit.call, symbolic, statics)
+        if len(self._programs) >= PROGRAMS_KEPT:
+            self._programs.pop(next(iter(self._programs)))
+        return traced.at(fit.sizes)
 
     def _take_statics(self, call: list[Any]) -> tuple[Any, ...]:
         """Static arguments out of the call; their places hold None."""
@@ -184,6 +212,7 @@ def jit(
     static_argnames: Sequence[str] | str = (),
     donate: bool = True,
     control_flow: str = "trace",
+    dynamic_shapes: Mapping[str, Any] | None = None,
 ) -> Any:
     """`f` as one compiled program for each signature of its arguments.
 
@@ -198,9 +227,14 @@ def jit(
         donate: give the memory of tensors that a call replaces to the results.
         control_flow: "trace" runs Python's `if`, `while` and `for` once, while tracing; "convert"
             rewrites them from the source, so that tensors may decide (see `convert`).
+        dynamic_shapes: sizes that are symbols, by the name of the argument, as in
+            `{"x": {0: lm.Dim("B")}}`: the function is traced once for all of them. A tuple
+            `(lm.Dim("B"), None)` describes each axis; tuples, lists and dicts of tensors take the
+            same with such descriptions in them.
 
     Raises:
-        TraceError: the function looks at a value while it is traced.
+        TraceError: the function looks at a value while it is traced, or at a size that is a symbol.
+        ShapeError: sizes of a call do not fit `dynamic_shapes`.
 
     Example:
         >>> import lamina as lm
@@ -227,5 +261,5 @@ def jit(
 
         prepared = convert
     if f is None:
-        return lambda g: Jitted(prepared(g), names, donate)
-    return Jitted(prepared(f), names, donate)
+        return lambda g: Jitted(prepared(g), names, donate, dynamic_shapes)
+    return Jitted(prepared(f), names, donate, dynamic_shapes)

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from lamina.base.dims import Dim
 from lamina.tensor.conversion import astype
 from lamina.tensor.namespace import (
     cumulative,
@@ -114,7 +115,7 @@ AXIS_BY_POSITION = (
 
 
 def _known(x: Any) -> bool:
-    return isinstance(x, bool | int | float | complex | Tensor) or hasattr(x, "__array__")
+    return isinstance(x, bool | int | float | complex | Tensor | Dim) or hasattr(x, "__array__")
 
 
 def _forward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:

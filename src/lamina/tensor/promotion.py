@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, ShapeError
 from lamina.graph.ir import emit
@@ -30,8 +31,8 @@ KIND_ORDER = {"bool": 0, "int": 1, "uint": 1, "float": 2, "complex": 3, "storage
 
 
 def is_number(x: Any) -> bool:
-    """Whether `x` is a Python number."""
-    return isinstance(x, bool | int | float | complex)
+    """Whether `x` is a Python number, or a size, which is one later."""
+    return isinstance(x, bool | int | float | complex | Dim)
 
 
 def is_weak(x: Any) -> bool:
@@ -69,7 +70,7 @@ def broadcast_shapes(name: str, shapes: list[tuple[int, ...]]) -> tuple[int, ...
     Raises:
         ShapeError: two sizes of an axis differ and neither is 1.
     """
-    rank = max(map(len, shapes))
+    rank = max(map(len, shapes), default=0)
     result = []
     for axis in range(-rank, 0):
         sizes = {s[axis] for s in shapes if len(s) >= -axis} - {1}

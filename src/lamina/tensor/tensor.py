@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lamina.backend import execution
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType
 from lamina.base.dtypes import dtype as dtype_from
 from lamina.base.errors import ImmutableError, UsageError
@@ -353,7 +354,10 @@ def nullary(op: Op) -> Tensor:
 
 def checked(op: Op, type: TensorType) -> Tensor:
     """The Tensor of an op without operands whose type is known."""
-    return _fresh(Value(type, op, (), None, eager.Binding(None, 1)))
+    value = Value(type, op, (), None, eager.Binding(None, 1))
+    if type.symbolic or isinstance(op.value, Dim):  # type: ignore[attr-defined]
+        value.data = eager.sourced(value)
+    return _fresh(value)
 
 
 def from_buffers(buffers: Sequence[Any], types: Sequence[TensorType]) -> list[Tensor]:

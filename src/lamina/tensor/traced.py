@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from lamina.backend import execution
 from lamina.base import dtypes
 from lamina.base.records import frozen
-from lamina.graph.ir import Graph, TensorType, Value, topological
+from lamina.graph.ir import Graph, TensorType, Value, graph_at, topological, type_at
 from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import (
     Place,
@@ -23,6 +24,7 @@ from lamina.tensor.containers import (
     rebuilt,
 )
 from lamina.tensor.conversion import asarray
+from lamina.tensor.dynamic_shapes import numbers_as_inputs
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.promotion import is_number
 from lamina.tensor.tensor import Tensor, from_buffers, from_numpy, placeholder
@@ -104,6 +106,7 @@ class Traced:
         recipe = self._recipe
         self.graph: Graph = recipe.graph
         self._program: Any = None
+        self._serves_many = False  # sizes: then its kernels do too
         self._read = recipe.read  # leaves the program reads; the others stay out of the call
         self._captured = [v.data.buffer for v in recipe.captured]
         self._generator = recipe.generator
@@ -126,8 +129,23 @@ class Traced:
     def program(self) -> Any:
         """The compiled program, made when first asked for."""
         if self._program is None:
-            self._program = execution.compile(self.graph)
+            self._program = execution.compile(self.graph, self._serves_many)
         return self._program
+
+    def at(self, sizes: Mapping[str, int]) -> Traced:
+        """The program for given sizes of its symbols; the function does not run again."""
+        made = copy.copy(self)
+        place = len(self._read) + len(self._captured)
+        graph, numbers = numbers_as_inputs(self.graph, place)
+        made.graph = graph_at(graph, sizes)
+        made._captured = [
+            *self._captured,
+            *(execution.scalar(n.at(sizes), dtype) for n, dtype in numbers),
+        ]
+        made._inputs += len(numbers)
+        made._outputs = [type_at(t, sizes) for t in self._outputs]
+        made._serves_many = True
+        return made
 
     def call(self, call: list[Any], flat: Any) -> Any:
         """Run the program and write the new leaves back."""

@@ -354,8 +354,7 @@ REASONS = {
     "takes integers": """bitwise_and bitwise_invert bitwise_left_shift bitwise_or
         bitwise_right_shift bitwise_xor gcd lcm ix_ ravel_multi_index unravel_index""",
     "says something of types or shapes": """__array_namespace_info__ broadcast_shapes can_cast
-        eval_shape is_complex include_dir isdtype result_type
-        register_node""",
+         eval_shape include_dir is_complex isdtype result_type register_node spec""",
     "has no derivative on purpose, see tests/tensor": """from_dlpack io_callback nextafter
         pure_callback stop_gradient""",
     "has no forward mode, see tests/tensor/test_custom.py": "custom_vjp",

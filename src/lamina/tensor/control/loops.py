@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lamina.base.dims import as_size
 from lamina.base.dtypes import bool_, int64
 from lamina.base.errors import ShapeError, UsageError, user_frames
 from lamina.graph.ops import Scan, While
@@ -163,7 +164,7 @@ def _length(inputs: Tree, length: int | None) -> int:
         raise ShapeError("scan: the first axes differ", facts, "each counts the steps")
     if not sizes and length is None:
         raise UsageError("scan: the number of steps is unknown", (), "give xs or length")
-    return int(next(iter(sizes), length or 0))
+    return as_size(next(iter(sizes), length or 0))
 
 
 def _checked_pair(result: Any) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim, larger
 from lamina.base.dtypes import DType
 from lamina.base.errors import ShapeError, UsageError
 from lamina.graph.ops import Iota
@@ -92,8 +93,11 @@ def arange(
     first, end = (0, start) if stop is None else (start, stop)
     if step == 0:
         raise UsageError("arange: the step is 0", [f"start: {first}", f"stop:  {end}"])
-    whole = all(isinstance(v, int) for v in (first, end, step))
-    if whole:
+    symbolic = Dim in map(type, (first, end))
+    whole = all(isinstance(v, int | Dim) for v in (first, end, step))
+    if symbolic and whole:
+        count = larger((end - first + step - (1 if step > 0 else -1)) // step, 0)
+    elif whole:
         count = len(range(first, end, step))  # type: ignore[arg-type]
     else:
         count = max(0, math.ceil((end - first) / step))
@@ -103,7 +107,9 @@ def arange(
 
 def _ramp(count: int, start: float, step: float, dtype: DType) -> Tensor:
     """start + i * step: floats are rounded once, integers wrap so that steps may be negative."""
-    if dtype.is_inexact or not (isinstance(start, int) and isinstance(step, int)):
+    if Dim in map(type, (count, start)):
+        ramp = nullary(Iota(count, dtypes.int64))
+    elif dtype.is_inexact or not (isinstance(start, int) and isinstance(step, int)):
         ramp = nullary(Iota(count, dtypes.float64))
     else:
         ramp = nullary(Iota(count, dtype))

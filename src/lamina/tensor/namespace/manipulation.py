@@ -8,9 +8,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim, larger, smaller, surely_negative, surely_zero
 from lamina.base.errors import AxisError, ShapeError, UsageError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Concatenate, Flip, Gather, Permute, Reshape, Slice
@@ -48,7 +50,7 @@ def reshape(x: Any, /, shape: int | Sequence[int], *, copy: bool | None = None) 
         if known == 0 or x.size % known:
             raise _unfilled(x, wanted)
         wanted = tuple(x.size // known if n == -1 else n for n in wanted)
-    if min(wanted, default=0) < 0 or math.prod(wanted) != x.size:
+    if any(surely_negative(n) for n in wanted) or math.prod(wanted) != x.size:
         raise _unfilled(x, wanted)
     return alias(x) if wanted == x.shape else emit(Reshape(x.shape, wanted), x)
 
@@ -199,17 +201,18 @@ def split(x: Any, parts: int | Sequence[int], *, axis: int = 0) -> list[Tensor]:
     x = asarray(x)
     place = normal_axis("split", axis, x.ndim)
     size = x.shape[place]
-    if isinstance(parts, int):
+    if isinstance(parts, int | Dim):
+        parts = index(parts)
         if parts < 1 or size % parts:
             raise ShapeError(
                 f"split: axis {place} does not divide into {parts} equal parts",
                 [f"tensor: {x.type}"],
             )
-        cuts = list(range(size // parts, size, size // parts)) if size else [0] * (parts - 1)
+        cuts = [i * (size // parts) for i in range(1, parts)]
     else:
-        cuts = [min(max(c + size if c < 0 else c, 0), size) for c in parts]
+        cuts = [smaller(larger(c + size if c < 0 else c, 0), size) for c in parts]
     edges = [0, *cuts, size]
-    return [take_range(x, place, a, max(a, b)) for a, b in itertools.pairwise(edges)]
+    return [take_range(x, place, a, larger(a, b)) for a, b in itertools.pairwise(edges)]
 
 
 def flip(x: Any, /, *, axis: int | Sequence[int] | None = None) -> Tensor:
@@ -232,11 +235,18 @@ def roll(
     for a, s in zip(axes, shifts, strict=True):
         place = normal_axis("roll", a, x.ndim)
         size = x.shape[place]
-        cut = -s % size if size else 0
-        if cut:
+        cut = _first_moved(size, s)
+        if not surely_zero(cut):
             head, tail = take_range(x, place, 0, cut), take_range(x, place, cut, size)
             x = concat([tail, head], axis=place)
     return alias(x)
+
+
+def _first_moved(size: Any, shift: int) -> Any:
+    """The place of the element that `roll` moves to the front."""
+    if type(size) is not Dim:
+        return -shift % size if size else 0
+    return smaller(-shift, size) if shift < 0 else larger(size - shift, 0)
 
 
 def tile(x: Any, repetitions: Sequence[int], /) -> Tensor:

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim
 from lamina.base.errors import ShapeError
 from lamina.graph import ops
 from lamina.graph.ir import Op, emit
 from lamina.graph.ops import ArgMax, ArgMin, Max, Min, Product, Sum
 from lamina.tensor.conversion import asarray, cast
-from lamina.tensor.namespace.elementwise import logical_not, not_equal, sqrt
+from lamina.tensor.namespace.elementwise import logical_not, maximum, not_equal, sqrt
 from lamina.tensor.namespace.manipulation import normal_axis, reshape
 from lamina.tensor.tensor import Tensor, alias
 
@@ -118,18 +119,26 @@ def mean(x: Any, /, *, axis: Axis = None, keepdims: bool = False) -> Tensor:
     given, wide = asarray(x), _wide(x)
     count = _count(wide, axes_of("mean", axis, wide.ndim))
     total = _reduce(Sum, "mean", wide, axis, keepdims)
-    result = total / float(count)
+    result = total / (count if type(count) is Dim else float(count))
     return cast(result, given.dtype) if given.dtype.is_inexact else result
 
 
 def var(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
     """sum(|x - mean(x)| ** 2) / (n - correction) over the given axes, or all."""
     given, wide = asarray(x), _wide(x)
-    count = _count(wide, axes_of("var", axis, wide.ndim)) - correction
+    count = _count(wide, axes_of("var", axis, wide.ndim))
     gap = wide - mean(wide, axis=axis, keepdims=True)
     total = _reduce(Sum, "var", ops.real(gap * ops.conj(gap)), axis, keepdims)
-    result = total / float(count if count > 0 else 0)
+    result = total / _left(count, correction, wide.dtype.part)
     return cast(result, given.dtype.part) if given.dtype.is_inexact else result
+
+
+def _left(count: Any, correction: float, dtype: dtypes.DType) -> Any:
+    """`count - correction`, or 0 where that is negative."""
+    left = count - (int(correction) if correction == int(correction) else correction)
+    if isinstance(left, int | float):
+        return float(left if left > 0 else 0)
+    return maximum(asarray(left, dtype=dtype), 0.0)  # of a size that is a symbol
 
 
 def std(x: Any, /, *, axis: Axis = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:

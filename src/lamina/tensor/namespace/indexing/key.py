@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim, as_size, larger, smaller
 from lamina.base.errors import (
     BoundsError,
     DTypeError,
@@ -133,7 +134,7 @@ def read_key(name: str, x: Tensor, key: Any, mode: str | None = "error") -> Key:
         elif isinstance(part, slice):
             parts.append(_range(name, x, axis, part))
             axis += 1
-        elif isinstance(part, int):
+        elif isinstance(part, int | Dim):
             parts.append(_integer(x, axis, part, chosen))
             axis += 1
         elif part.dtype == np.bool_ or part.dtype is dtypes.bool_:
@@ -154,6 +155,8 @@ def _prepared(name: str, x: Tensor, part: Any) -> Any:
         return part
     if isinstance(part, int | np.integer) and not isinstance(part, bool):
         return int(part)
+    if type(part) is Dim:
+        return part
     found = part if isinstance(part, Tensor) else _array(name, x, part)
     if isinstance(found, np.ndarray) and found.size == 0 and not hasattr(part, "dtype"):
         found = found.astype(np.int64)  # an empty list
@@ -223,6 +226,8 @@ def _range(name: str, x: Tensor, axis: int, part: slice) -> Range:
                 [f"tensor: {x.type}", f"bound:  {bound.type}"],
                 "lm.dynamic_slice takes a start that is a tensor, and sizes that are not",
             )
+    if Dim in map(type, (size, part.start, part.stop)):
+        return _symbolic_range(name, x, axis, part)
     try:
         found = range(*part.indices(size))
     except (TypeError, ValueError) as refused:
@@ -230,6 +235,28 @@ def _range(name: str, x: Tensor, axis: int, part: slice) -> Range:
             f"{name}: {part} is no slice", [f"tensor: {x.type}", f"Python: {refused}"]
         ) from None
     return Range(axis, found.start, len(found), found.step) if found else Range(axis, 0, 0, 1)
+
+
+def _symbolic_range(name: str, x: Tensor, axis: int, part: slice) -> Range:
+    """What a slice takes of an axis whose size, or whose bounds, are symbols."""
+    size: Any = x.shape[axis]
+    step = 1 if part.step is None else operator.index(part.step)
+    if step == -1 and part.start is None and part.stop is None:
+        return Range(axis, size - 1, size, -1)
+    if step < 1:
+        raise UsageError(
+            f"{name}: {part} is no slice of an axis whose size is a symbol",
+            [f"tensor: {x.type}"],
+            "take x[::-1] of what a slice with a positive step gives",
+        )
+
+    def counted(bound: Any) -> Any:
+        bound = as_size(bound)
+        return smaller(larger(bound + size, 0) if bound < 0 else bound, size)
+
+    start = 0 if part.start is None else counted(part.start)
+    stop = larger(size if part.stop is None else counted(part.stop), start)
+    return Range(axis, start, (stop - start + step - 1) // step, step)
 
 
 def static_index(at: int, axis: int, size: int) -> int:
@@ -243,10 +270,10 @@ def static_index(at: int, axis: int, size: int) -> int:
             f"index {at} is out of range for axis {axis} with size {size}",
             help=f"indices run from {-size} to {size - 1}" if size else "the axis is empty",
         )
-    return at % size
+    return at + size if at < 0 else at
 
 
-def _integer(x: Tensor, axis: int, at: int, mode: str) -> Part:
+def _integer(x: Tensor, axis: int, at: Any, mode: str) -> Part:
     size = x.shape[axis]
     if mode == "error" or -size <= at < size:
         return At(axis, static_index(at, axis, size))
@@ -276,7 +303,7 @@ def _placed(axis: int, known: np.ndarray, size: int, mode: str, is_array: bool) 
 
 def located(part: Tensor, size: int, mode: str) -> Tensor:
     """Integers counted from the front of an axis; those outside treated as the mode says."""
-    if part.dtype.kind == "uint" or size > np.iinfo(part.dtype.numpy).max:
+    if part.dtype.kind == "uint" or type(size) is Dim or size > np.iinfo(part.dtype.numpy).max:
         part = cast(part, dtypes.int64)
     if mode == "wrap" and size:
         return part % size  # type: ignore[operator]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lamina.base.dims import surely_zero
 from lamina.base.errors import ShapeError
 from lamina.graph.ir import emit
 from lamina.graph.ops import Flip, Pad, Slice
@@ -30,7 +31,7 @@ from lamina.tensor.namespace.indexing.key import (
     Range,
 )
 from lamina.tensor.namespace.manipulation import permute_dims, reshape
-from lamina.tensor.promotion import broadcast_to
+from lamina.tensor.promotion import broadcast_shapes, broadcast_to
 from lamina.tensor.tensor import Tensor
 
 
@@ -90,7 +91,7 @@ class Layout:
 
     def uncut(self, x: Tensor, part: Tensor) -> Tensor:
         """`x` with `part` in place of what `cut` gives."""
-        if not part.size:
+        if surely_zero(part.size):
             return x
         bounds = [_forward(r, n) for r, n in zip(self.ranges, x.shape, strict=True)]
         flipped = [r.axis for r in self.ranges if r.step < 0]
@@ -114,7 +115,7 @@ class Layout:
 
 def _forward(r: Range, size: int) -> tuple[int, int, int]:
     """Start, stop and step, after the axis was flipped where the step is negative."""
-    if not r.count:
+    if surely_zero(r.count):
         return 0, 0, 1
     start = r.start if r.step > 0 else size - 1 - r.start
     step = abs(r.step)
@@ -173,8 +174,8 @@ def _arrange(
     found.after = tuple(found.opened[a] for a in after)
     shapes = [p.indices.shape for _, p in places]
     try:
-        found.index_shape = np.broadcast_shapes(*shapes)
-    except ValueError:
+        found.index_shape = broadcast_shapes(name, shapes)
+    except ShapeError:
         raise ShapeError(
             f"{name}: the indices do not fit together",
             [f"tensor: {x.type}", f"shapes of the indices: {', '.join(map(str, shapes))}"],
