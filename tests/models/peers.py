@@ -85,3 +85,19 @@ def falls(model: Any, loss_of: Callable[..., Any], steps: int = 3, lr: float = 1
     assert losses[-1] < losses[0]
     for name, tensor in model.named_parameters():
         assert (tensor.numpy() != before[name]).any(), name
+
+
+def same_gradients(ours: Any, theirs: Any, our_loss: Any, their_loss: Any) -> None:
+    """With the numbers of `theirs`: equal losses and gradients, by `jit` and without."""
+    ours.load_state_dict(theirs.state_dict())
+    expected = their_loss(theirs)
+    theirs.zero_grad()
+    expected.backward()
+    bars = {name: p.grad for name, p in theirs.named_parameters()}
+    for transform in (lambda f: f, lm.jit):
+        loss, gradients = transform(lm.value_and_grad(our_loss))(ours)
+        close(loss, expected)
+        found = dict(gradients.named_parameters())
+        assert list(found) == list(bars)
+        for name, bar in bars.items():
+            close(found[name], bar)

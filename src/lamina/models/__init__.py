@@ -1,5 +1,6 @@
 """Floor 10: networks people know, one file each."""
 
+from lamina.models.autoencoder import Autoencoder as Autoencoder
 from lamina.models.bert import Bert as Bert
 from lamina.models.bert import BertConfig as BertConfig
 from lamina.models.bert import BertForMaskedLM as BertForMaskedLM
@@ -11,6 +12,7 @@ from lamina.models.generation import generate as generate
 from lamina.models.generation import stream as stream
 from lamina.models.gpt2 import GPT2 as GPT2
 from lamina.models.gpt2 import GPT2Config as GPT2Config
+from lamina.models.lenet import LeNet as LeNet
 from lamina.models.llama import Llama as Llama
 from lamina.models.llama import LlamaConfig as LlamaConfig
 from lamina.models.lstm_language_model import LSTMLanguageModel as LSTMLanguageModel
@@ -24,5 +26,7 @@ from lamina.models.resnet import resnet50 as resnet50
 from lamina.models.t5 import T5 as T5
 from lamina.models.t5 import T5Config as T5Config
 from lamina.models.t5 import T5Continuation as T5Continuation
+from lamina.models.vae import VAE as VAE
 from lamina.models.vit import ViT as ViT
 from lamina.models.vit import ViTConfig as ViTConfig
+from lamina.models.wide_and_deep import WideAndDeep as WideAndDeep
