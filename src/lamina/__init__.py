@@ -30,6 +30,7 @@ _ROOMS = (
     "models",
     "nn",
     "optim",
+    "saving",
     "sparse",
     "train",
 )

@@ -42,22 +42,31 @@ def save(
     Raises:
         DTypeError: an array of elements that Lamina does not know.
     """
+    write_whole(path, encode(arrays, metadata))
+
+
+def encode(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> list[Any]:
+    """The bytes of a file of `arrays`, in parts that lie over the arrays' own memory.
+
+    Raises:
+        DTypeError: an array of elements that Lamina does not know.
+    """
     header: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
-    parts: list[bytes] = []
+    parts: list[memoryview] = []
     offset = 0
     for name, array in arrays.items():
         plain = _as_stored(np.asarray(array))
-        parts.append(plain.tobytes())
-        end = offset + len(parts[-1])
+        parts.append(plain.reshape(-1).view(np.uint8).data)
+        end = offset + plain.nbytes
         kind = _NAME_OF[dtypes.dtype(plain.dtype)]
         header[name] = {"dtype": kind, "shape": list(plain.shape), "data_offsets": [offset, end]}
         offset = end
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-(8 + len(text)) % ALIGNMENT_BYTES)
-    write_whole(path, [struct.pack("<Q", len(text)), text, *parts])
+    return [struct.pack("<Q", len(text)), text, *parts]
 
 
-def write_whole(path: str | os.PathLike[str], parts: list[bytes]) -> None:
+def write_whole(path: str | os.PathLike[str], parts: list[Any]) -> None:
     """Put `parts` after one another into the file `path`, which nobody sees half written."""
     path = Path(path)
     number, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -104,7 +113,11 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         FormatError: the file is no safetensors file, is cut off, or its parts overlap.
     """
     path = Path(path)
-    data = path.read_bytes()
+    return parse(path, path.read_bytes())
+
+
+def parse(path: Path, data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What `load` gives for a file of these bytes; `path` names it in errors."""
     header, metadata = _header(path, data)
     start = 8 + struct.unpack_from("<Q", data)[0]
     body = memoryview(data)[start:]
