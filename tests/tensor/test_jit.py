@@ -30,6 +30,30 @@ def test_numbers_are_weak():
     assert f(lm.ones((2,), dtype=lm.float16), 0.5).dtype is lm.float16
 
 
+ARITHMETIC = {
+    "negative": lambda n: -n,
+    "abs": abs,
+    "positive": lambda n: +n,
+    "scaled": lambda n: n * 0.1,
+    "over": lambda n: n / 3,
+    "under": lambda n: 1 / n,
+    "root": lambda n: n**0.5,
+    "power": lambda n: 0.1**n,
+    "floor": lambda n: (n + 0.5) // 0.3,
+}
+
+
+@pytest.mark.parametrize("number", [7, 0.1])
+@pytest.mark.parametrize("name", ARITHMETIC)
+def test_arithmetic_of_numbers_loses_no_digits(name, number):
+    """As in Python: what becomes of a number before it meets a tensor has 64 bits."""
+    f = ARITHMETIC[name]
+    scaled = lm.jit(lambda n, x: x * f(n))
+    found = scaled(number, lm.ones((1,), dtype=lm.float64))
+    np.testing.assert_allclose(found.numpy(), f(number), 1e-15)
+    assert scaled(number, lm.ones((1,), dtype=lm.float16)).dtype is lm.float16
+
+
 def test_module_is_updated_in_place():
     model = Affine()
 

@@ -3,7 +3,8 @@
 Python numbers are weak: they take the dtype of the tensor they meet, except that a float with an
 integer tensor makes float32, an int with a boolean tensor int64, and a complex number with a real
 tensor the complex dtype of its width. Where `jit` traces a number,
-a weak tensor stands for it, in 64 bits so that no digit is lost on the way to a float64 tensor.
+a weak tensor stands for it, in 64 bits so that no digit is lost on the way to a float64 tensor;
+what is computed of such numbers alone has 64 bits too, as in Python.
 """
 
 from __future__ import annotations
@@ -54,7 +55,18 @@ def common_dtype(name: str, operands: tuple[Any, ...]) -> DType:
         if found is None or alone or KIND_ORDER[w.kind] > KIND_ORDER[found.kind]:
             found = _at_width(w, found) if strong and found is not None else w
     assert found is not None
-    return found
+    return _in_64_bits(found) if not strong and _any_tensor(operands) else found
+
+
+def _any_tensor(operands: tuple[Any, ...]) -> bool:
+    return any(isinstance(x, Tensor) for x in operands)
+
+
+def _in_64_bits(dtype: DType) -> DType:
+    """The dtype of a number of Python's of the kind of `dtype`."""
+    if dtype.is_complex:
+        return dtypes.complex128
+    return dtypes.float64 if dtype.is_float else dtype
 
 
 def _at_width(weak: DType, strong: DType) -> DType:
@@ -145,6 +157,8 @@ def meet(name: str, *operands: Any, floating: bool = False) -> tuple[Tensor, ...
     dtype = common_dtype(name, given)
     if floating and not dtype.is_inexact:
         dtype = as_inexact(dtype)
+        if all(map(is_weak, given)) and _any_tensor(given):
+            dtype = dtypes.float64
     shapes = [x.type.shape for x in given if isinstance(x, Tensor)] or [()]
     shape = shapes[0] if len(shapes) == 1 else broadcast_shapes(name, shapes)
     return tuple(

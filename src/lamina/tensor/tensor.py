@@ -310,6 +310,13 @@ def alias(x: Tensor) -> Tensor:
     return tensor
 
 
+def as_number(x: Tensor) -> Tensor:
+    """The tensor standing for a Python number."""
+    made = alias(x)
+    made.weak = True
+    return made
+
+
 def apart(result: Tensor, x: Any) -> Tensor:
     """`result`, or another Tensor of its elements where it is the object `x` itself."""
     return alias(result) if result is x else result

@@ -156,6 +156,30 @@ def test_fori_loop_and_map() -> None:
         close(got, (xs * xs).sum(axis=1))
 
 
+def test_the_number_of_a_step_is_a_python_number() -> None:
+    """A loop with Python's bounds gives what the same loop of Python gives, in every dtype."""
+    bodies = {
+        "scaled": lambda i, s: s + 0.1 * i,
+        "divided": lambda i, s: s * (i / 7) - i,
+        "compared": lambda i, s: lm.where(i > 2, s * 2, s + i),
+        "branched": lambda i, s: lm.cond(i % 2 == 0, lambda t: t + 0.3, lambda t: t * i, s),
+        "indexed": lambda i, s: s + table[i],
+    }
+    table = array(6, 2)
+    for dtype in (lm.float64, lm.float32, lm.float16):
+        x = lm.astype(array(2), dtype)
+        table = lm.astype(table, dtype)
+        for name, body in bodies.items():
+            wanted = x
+            for i in range(1, 6):
+                wanted = body(i, wanted)
+            got = lm.fori_loop(1, 6, body, x)
+            assert got.dtype is wanted.dtype is dtype, name
+            close(got, wanted, 1e-13 if dtype is lm.float64 else 1e-2)
+    last, total = lm.fori_loop(0, 4, lambda i, s: (i, s[1] + i), (0, 0))
+    assert (last.dtype, int(last), int(total)) == (lm.int64, 3, 6)
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 7, 8, 33])
 @pytest.mark.parametrize("reverse", [False, True])
 def test_associative_scan(count: int, reverse: bool) -> None:

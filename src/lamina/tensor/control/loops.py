@@ -29,7 +29,7 @@ from lamina.tensor.conversion import asarray, cast
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import not_equal
 from lamina.tensor.namespace.manipulation import concat, reshape, stack
-from lamina.tensor.tensor import Tensor, placeholder
+from lamina.tensor.tensor import Tensor, as_number, placeholder
 
 Settled = tuple[Tree, Body, tuple[Tree, ...]]
 """The first state, a body whose state has one type in all steps, and the trees that it returned."""
@@ -343,7 +343,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
 
     Args:
         lower, upper: integers.
-        body_fun: of the number of the step (an int64 tensor) and the state; gives the next state.
+        body_fun: of the number of the step and the state; gives the next state. Where the bounds
+            are Python's the number is too: it takes the dtype of what it meets. Else it is an
+            int64 tensor.
         init: the first state.
 
     Example:
@@ -355,7 +357,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init:
         require_callable("fori_loop", body_fun=body_fun)
         if isinstance(lower, int) and isinstance(upper, int):
             numbers = arange(lower, max(lower, upper), dtype=int64)
-            return scan(lambda s, i: (body_fun(i, s), None), init, numbers)[0]
+            return scan(lambda s, i: (body_fun(as_number(i), s), None), init, numbers)[0]
         last = asarray(upper, dtype=int64)
         begin = asarray(lower, dtype=int64)
         _, state = while_loop(

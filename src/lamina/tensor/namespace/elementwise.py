@@ -32,7 +32,7 @@ def _binary(op: Op, x: Any, y: Any, floating: bool = False) -> Tensor:
 
 
 def _unary(op: Op, x: Any) -> Tensor:
-    return emit(op, asarray(x)) if not _weak(x) else keep_weak(emit(op, asarray(x)), x)
+    return keep_weak(emit(op, _given(x)), x)
 
 
 def _floating(op: Op, x: Any) -> Tensor:
@@ -45,8 +45,9 @@ def _inexact(x: Any) -> Tensor:
     return cast(given, as_inexact(given.dtype))
 
 
-def _weak(x: Any) -> bool:
-    return type(x) is Tensor and x.weak
+def _given(x: Any) -> Tensor:
+    """`x` as a tensor; what stands for a Python number keeps its 64 bits."""
+    return x if type(x) is Tensor and x.weak else asarray(x)
 
 
 def _is_complex(x: Any) -> bool:
@@ -255,7 +256,7 @@ def abs(x: Any, /) -> Tensor:
 
 def sign(x: Any, /) -> Tensor:
     """-1, 0 or 1 by the sign of x, x / |x| for complex x; NaN stays, element by element."""
-    return keep_weak(ops.sign(asarray(x)), x)
+    return keep_weak(ops.sign(_given(x)), x)
 
 
 def floor(x: Any, /) -> Tensor:
@@ -287,7 +288,7 @@ def _rounded(op: Op, x: Any) -> Tensor:
 
 def positive(x: Any, /) -> Tensor:
     """+x: the same elements."""
-    return apart(asarray(x), x)
+    return apart(_given(x), x)
 
 
 def square(x: Any, /) -> Tensor:

@@ -14,7 +14,7 @@ from lamina.tensor.convert.operators.truth import is_traced, truth
 from lamina.tensor.namespace.elementwise import where
 from lamina.tensor.namespace.manipulation import reshape
 from lamina.tensor.printing import print as print_later
-from lamina.tensor.tensor import Tensor, alias
+from lamina.tensor.tensor import Tensor, as_number
 
 
 def _number(name: str, x: Tensor, dtype: Any) -> Tensor:
@@ -26,9 +26,7 @@ def _number(name: str, x: Tensor, dtype: Any) -> Tensor:
             "index or reduce it first",
         )
     one = strong(x) if x.shape == () else reshape(x, ())
-    made = alias(cast(one, dtype))
-    made.weak = True
-    return made
+    return as_number(cast(one, dtype))
 
 
 def int_(*args: Any, **kwargs: Any) -> Any:
@@ -80,9 +78,7 @@ def _chosen(condition: Any, x: Any, y: Any) -> Any:
         return x if condition else y
     if is_number(x) and is_number(y):
         a, b = _wide(x), _wide(y)
-        made = alias(where(truth("max()", condition), a, b))
-        made.weak = True
-        return made
+        return as_number(where(truth("max()", condition), a, b))
     return where(truth("max()", condition), x, y)
 
 

@@ -15,7 +15,7 @@ from lamina.tensor.convert.operators.merge import strong
 from lamina.tensor.convert.operators.truth import is_traced
 from lamina.tensor.namespace.creation import arange
 from lamina.tensor.namespace.elementwise import floor_divide, maximum, sign
-from lamina.tensor.tensor import Tensor, alias
+from lamina.tensor.tensor import Tensor, as_number
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,6 @@ def _sliced(tree: Any, key: Any) -> Any:
     if isinstance(tree, tuple):
         return tuple(_sliced(t, key) for t in tree)
     return tree[key] if isinstance(tree, Tensor) else tree
-
-
-def as_number(x: Tensor) -> Tensor:
-    """The tensor standing for a Python number."""
-    made = alias(x)
-    made.weak = True
-    return made
 
 
 def as_steps(items: Any) -> Steps | Counted | None:
