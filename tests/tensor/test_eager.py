@@ -41,6 +41,55 @@ def test_changing_constants_become_inputs():
     assert eager.program_count() == eager.SPECIALISED_PROGRAMS + 1
 
 
+KEYS = {
+    "rows of a batch": lambda i: slice(3 * i, 3 * i + 3),
+    "one row": lambda i: i,
+    "one row from the end": lambda i: -1 - i,
+    "a column": lambda i: (..., i % 4),
+    "a window": lambda i: (slice(i, i + 5), slice(i % 3, i % 3 + 2)),
+    "every second row": lambda i: slice(i, i + 7, 2),
+    "backwards": lambda i: slice(i + 6, i, -1),
+    "backwards by threes": lambda i: slice(i + 9, i, -3),
+    "a row, its axis kept": lambda i: (slice(i, i + 1), None),
+    "nothing": lambda i: slice(i, i),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, np.bool_, np.complex64])
+@pytest.mark.parametrize("key", KEYS)
+def test_slices_at_other_places_are_one_program(key, dtype):
+    data = (np.arange(100) % 7).astype(dtype).reshape(25, 4)
+    x = lm.asarray(data)
+    for i in range(8):
+        np.testing.assert_array_equal(x[KEYS[key](i)].numpy(), data[KEYS[key](i)])
+    assert eager.program_count() <= eager.SPECIALISED_PROGRAMS + 1
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_gradients_of_slices_at_other_places_are_one_program(key):
+    data = np.random.default_rng(0).normal(size=(25, 4))
+    x = lm.asarray(data)
+    before = None
+    for i in range(8):
+        here = KEYS[key](i)
+        expected = np.zeros_like(data)
+        expected[here] = 3 * data[here] ** 2
+        got = lm.grad(lambda x, here=here: (x[here] ** 3).sum())(x).numpy()
+        np.testing.assert_allclose(got, expected, rtol=1e-12)
+        if i == eager.SPECIALISED_PROGRAMS:
+            before = eager.program_count()
+    assert eager.program_count() == before
+
+
+def test_slices_of_other_sizes_are_other_programs():
+    x = lm.asarray(np.arange(12.0))
+    for n in range(6):
+        np.testing.assert_array_equal(x[n : 2 * n].numpy(), np.arange(12.0)[n : 2 * n])
+        np.testing.assert_array_equal(
+            lm.pad(x[:n], (n, 1)).numpy(), np.pad(np.arange(12.0)[:n], (n, 1))
+        )
+
+
 def test_zero_and_minus_zero_are_two_constants():
     x = lm.asarray(np.array([1.0], np.float32))
     assert np.signbit((x * -0.0).numpy())[0]

@@ -21,7 +21,7 @@ from typing import Any
 
 from lamina.backend import execution
 from lamina.base.dims import Dim
-from lamina.base.dtypes import bool_
+from lamina.base.dtypes import DType, bool_, int64
 from lamina.base.errors import (
     LaminaError,
     OutOfMemoryError,
@@ -31,7 +31,7 @@ from lamina.base.errors import (
 )
 from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, Value, apply, topological
-from lamina.graph.ops import Constant, Expand, Literal
+from lamina.graph.ops import Constant, Expand, Literal, Pad, Slice, moved, moves
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.family import Family
 
@@ -39,7 +39,11 @@ FLUSH_DEPTH = 300
 """A chain of pending operations of this length is computed, so that endless loops stay small."""
 
 SPECIALISED_PROGRAMS = 2
-"""So many programs with constants built in for one structure; then constants become inputs."""
+"""So many programs with constants built in for one structure; then constants become inputs.
+
+Constants are numbers repeated, and the places of slices and of their mirror: `x[i]` and
+`x[i * 64 : (i + 1) * 64]` in a loop are one structure.
+"""
 
 
 @frozen
@@ -303,7 +307,12 @@ class _Cone:
             if op is None:
                 raise VerifyError("eager: a value has neither data nor an op", [repr(v)])
             self.nodes.append(v)
-            if is_splat(v):
+            kind = type(op)
+            if kind is Slice or kind is Pad:
+                way, starts = moves(op, v.type, v.operands[0].type)  # type: ignore[arg-type]
+                self.constants.append(starts)
+                structure.append((way, number[v.operands[0].id]))
+            elif is_splat(v):
                 self.constants.append(constant_key(op.value))  # type: ignore[union-attr]
                 structure.append(("splat", v.type))
             else:
@@ -316,7 +325,7 @@ class _Cone:
         self.key = (tuple(structure), tuple([number[v.id] for v in self.outputs]))
 
     def graph(self, hoisted: bool) -> Graph:
-        """The program over fresh placeholders; with `hoisted`, splat constants are inputs too."""
+        """The program over fresh placeholders; with `hoisted`, its numbers are inputs too."""
         new: dict[int, Value] = {}
         inputs: list[Value] = []
         scalars: list[Value] = []
@@ -324,10 +333,13 @@ class _Cone:
             new[v.id] = Value(v.type, span=v.span)
             inputs.append(new[v.id])
         for v in self.nodes:
+            given = [Value(TensorType(t), span=v.span) for _, t in _numbers(v)] if hoisted else []
+            scalars += given
             if hoisted and is_splat(v):
-                scalar = Value(TensorType(v.type.dtype), span=v.span)
-                scalars.append(scalar)
-                new[v.id] = _spread(scalar, v.type.shape)
+                new[v.id] = _spread(given[0], v.type.shape)
+            elif given:
+                x = new[v.operands[0].id]
+                new[v.id] = moved(v.op, x, v.type, given)  # type: ignore[arg-type]
             else:
                 new[v.id] = Value(v.type, v.op, tuple([new[o.id] for o in v.operands]), v.span)
         return Graph([*inputs, *scalars], [new[v.id] for v in self.outputs])
@@ -352,6 +364,14 @@ def _shallow(roots: Sequence[Value]) -> list[Value] | None:
 def is_splat(v: Value) -> bool:
     """Whether `v` is one Python number repeated."""
     return isinstance(v.op, Constant) and not isinstance(v.op.value, Literal)
+
+
+def _numbers(v: Value) -> list[tuple[Any, DType]]:
+    """The numbers in the op of `v` that the general program of a structure takes as inputs."""
+    op = v.op
+    if isinstance(op, Slice | Pad):
+        return [(start, int64) for start in moves(op, v.type, v.operands[0].type)[1]]
+    return [(op.value, v.type.dtype)] if is_splat(v) else []  # type: ignore[union-attr]
 
 
 def constant_key(value: Any) -> Any:
@@ -403,7 +423,7 @@ def _run(cone: _Cone) -> list[Any]:
         if found.general is None:
             found.general = execution.compile(cone.graph(hoisted=True), True)
         program = found.general
-        buffers += [execution.scalar(v.op.value, v.type.dtype) for v in cone.nodes if is_splat(v)]  # type: ignore[union-attr]
+        buffers += [execution.scalar(n, t) for v in cone.nodes for n, t in _numbers(v)]
     try:
         return program.run(buffers)
     except OutOfMemoryError:

@@ -96,6 +96,8 @@ from lamina.graph.ops.dynamic import DynamicSlice as DynamicSlice
 from lamina.graph.ops.dynamic import DynamicUpdateSlice as DynamicUpdateSlice
 from lamina.graph.ops.dynamic import dynamic_slice as dynamic_slice
 from lamina.graph.ops.dynamic import dynamic_update_slice as dynamic_update_slice
+from lamina.graph.ops.dynamic import moved as moved
+from lamina.graph.ops.dynamic import moves as moves
 from lamina.graph.ops.elementwise import Attach as Attach
 from lamina.graph.ops.elementwise import Elementwise as Elementwise
 from lamina.graph.ops.elementwise import Identity as Identity

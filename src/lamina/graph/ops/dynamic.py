@@ -15,8 +15,8 @@ import numpy as np
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.base.records import frozen
 from lamina.graph.ir import Op, TensorType, emit, same_dtype
-from lamina.graph.ops.constant import zeros_like
-from lamina.graph.ops.shape import check_axes
+from lamina.graph.ops.constant import constant, zeros_like
+from lamina.graph.ops.shape import Pad, Slice, check_axes, pad, slice_
 
 
 def _check_starts(op: Op, axes: Sequence[int], x: TensorType, starts: Sequence[TensorType]) -> None:
@@ -199,3 +199,43 @@ class DynamicUpdateSlice(Op):
 def dynamic_update_slice(x: Any, y: Any, axes: Sequence[int], starts: Sequence[Any]) -> Any:
     """x with the block that begins at `starts` along `axes` (negative, ascending) replaced by y."""
     return emit(DynamicUpdateSlice(tuple(axes)), x, y, *starts)
+
+
+# ---------------------------------------------------------------- known places as data
+
+
+def moves(op: Slice | Pad, result: TensorType, x: TensorType) -> tuple[Any, tuple[int, ...]]:
+    """What `op` does wherever its block lies, and where it lies: hashable, and its starts."""
+    if type(op) is Slice:
+        sizes = tuple([b - a for a, b in zip(op.starts, op.stops)])
+        axes = _shorter(sizes, x.shape)
+        return ("slice", sizes, op.steps), tuple([op.starts[a] for a in axes])
+    assert type(op) is Pad
+    sizes = tuple([op.reach(k, n) - op.low[k] for k, n in enumerate(_last(x.shape, op.low))])
+    axes = _shorter(sizes, result.shape)
+    return ("pad", result.shape, op.interior), tuple([op.low[a] for a in axes])
+
+
+def moved(op: Slice | Pad, x: Any, result: TensorType, starts: Sequence[Any]) -> Any:
+    """`op` on `x`, its block at `starts`: data in place of the numbers that `moves` gives."""
+    if type(op) is Slice:
+        sizes = tuple([b - a for a, b in zip(op.starts, op.stops)])
+        axes = _shorter(sizes, x.shape)
+        y = dynamic_slice(x, axes, [sizes[a] for a in axes], starts) if axes else x
+        return y if set(op.steps) <= {1} else slice_(y, [0] * len(sizes), sizes, op.steps)
+    assert type(op) is Pad
+    none = [0] * len(op.low)
+    y = pad(x, none, none, op.interior)
+    axes = _shorter(_last(y.shape, op.low), result.shape)
+    whole = constant(False if result.dtype.kind == "bool" else 0, result.dtype, result.shape)
+    return dynamic_update_slice(whole, y, axes, starts) if axes else y
+
+
+def _last(shape: Sequence[int], like: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape[len(shape) - len(like) :])
+
+
+def _shorter(sizes: Sequence[int], whole: Sequence[int]) -> tuple[int, ...]:
+    """The axes (negative) along which a block of `sizes` is not the whole."""
+    k = len(sizes)
+    return tuple([a - k for a, n in enumerate(_last(whole, sizes)) if sizes[a] != n])

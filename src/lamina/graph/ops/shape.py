@@ -290,10 +290,10 @@ class Pad(Op):
             surely_negative(n) for n in (*self.low, *self.high, *self.interior)
         ):
             raise _misfit(self, x, f"pad: {self}", "give low, high and interior >= 0 for each axis")
-        shape = tuple(self._reach(k, n) + self.high[k] for k, n in enumerate(sizes))
+        shape = tuple(self.reach(k, n) + self.high[k] for k, n in enumerate(sizes))
         return x.with_shape(x.shape[: x.rank - len(sizes)] + shape)
 
-    def _reach(self, k: int, n: int) -> int:
+    def reach(self, k: int, n: int) -> int:
         """Where the last of `n` elements of axis `k` ends in the result."""
         between = self.interior[k]
         return self.low[k] + (n + (n - 1) * between if between and n else n)
@@ -301,10 +301,10 @@ class Pad(Op):
     def reference(self, *arrays: Any) -> np.ndarray:
         x = np.asarray(arrays[0])
         lead = x.ndim - len(self.low)
-        sizes = [self._reach(k, n) + self.high[k] for k, n in enumerate(x.shape[lead:])]
+        sizes = [self.reach(k, n) + self.high[k] for k, n in enumerate(x.shape[lead:])]
         out = np.zeros((*x.shape[:lead], *sizes), x.dtype)
         parts = [
-            slice(self.low[k], self._reach(k, n), self.interior[k] + 1)
+            slice(self.low[k], self.reach(k, n), self.interior[k] + 1)
             for k, n in enumerate(x.shape[lead:])
         ]
         out[(..., *parts)] = x
@@ -312,7 +312,7 @@ class Pad(Op):
 
     def transpose(self, i: int, bar: Any, x: Any) -> Any:
         sizes = x.shape[x.rank - len(self.low) :]
-        stops = [self._reach(k, n) for k, n in enumerate(sizes)]
+        stops = [self.reach(k, n) for k, n in enumerate(sizes)]
         return slice_(bar, self.low, stops, [g + 1 for g in self.interior])
 
     def view(self, s: Any, index: Index, x: Any) -> Any:
