@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
@@ -12,18 +11,12 @@ import pytest
 
 from lamina import data
 from tests.data.test_idx import idx
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "mnist.py"
+from tests.examples.loading import load
 
 
 @pytest.fixture(scope="module")
 def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("example_mnist", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("mnist")
 
 
 @pytest.fixture(scope="module")

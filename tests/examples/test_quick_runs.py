@@ -1,0 +1,66 @@
+"""Each example with `--quick`, on its real data: it learns, and says so in its last line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.examples.loading import folder, load, numbers
+
+Printed = pytest.CaptureFixture[str]
+
+
+def test_stories(capsys: Printed) -> None:
+    data = folder("models/stories260K")
+    assert load("stories").main(["--data", data, "--quick"]) == 0
+    same, letters, _ = numbers("stories: # of # letters as published, # s", capsys.readouterr().out)
+    assert same == letters > 100
+
+
+def test_another_story_is_noticed(capsys: Printed, tmp_path: Path) -> None:
+    for path in Path(folder("models/stories260K")).iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    published = (tmp_path / "expected-greedy.txt").read_text()
+    (tmp_path / "expected-greedy.txt").write_text(published.replace("girl", "boy", 1))
+    assert load("stories").main(["--data", str(tmp_path), "--quick"]) == 1
+    same, _, _ = numbers("stories: # of # letters as published, # s", capsys.readouterr().out)
+    assert same == published.index("girl")
+
+
+def test_kmeans_digits(capsys: Printed) -> None:
+    assert load("kmeans_digits").main(["--quick"]) == 0
+    printed = capsys.readouterr().out
+    assert "from the same centers: 1.000 with each other" in printed
+    form = "kmeans_digits: adjusted mutual information #, scikit-learn #, # s"
+    ours, theirs, _ = numbers(form, printed)
+    assert ours > 0.7
+    assert abs(ours - theirs) < 0.05
+
+
+def test_airline(capsys: Printed, tmp_path: Path) -> None:
+    picture = tmp_path / "forecast.svg"
+    arguments = ["--data", folder("tabular"), "--quick", "--picture", str(picture)]
+    assert load("airline").main(arguments) == 0
+    form = "airline: 24 months, root mean squared error # thousand, mean error # %, # s"
+    root, percent, _ = numbers(form, capsys.readouterr().out)
+    assert root < 45  # last year's numbers are off by 77
+    assert percent < 9
+    assert picture.read_text().count("<polyline") == 2
+
+
+def test_fashion_mnist(capsys: Printed) -> None:
+    assert load("fashion_mnist").main(["--data", folder("fashion-mnist"), "--quick"]) == 0
+    found, _ = numbers("fashion_mnist: test accuracy # %, # s", capsys.readouterr().out)
+    assert found > 70
+
+
+def test_fashion_images_move_whole_and_are_mirrored() -> None:
+    images = np.zeros((200, 1, 28, 28), np.float32)
+    images[:, 0, 10:13, 12:16] = np.arange(1, 13).reshape(3, 4)
+    moved = load("fashion_mnist").varied(images, np.random.default_rng(0))
+    np.testing.assert_array_equal(moved.sum(axis=(1, 2, 3)), images.sum(axis=(1, 2, 3)))
+    rows = {tuple(image[0][image[0].any(axis=1)][0].astype(int)) for image in moved}
+    found = {tuple(part for part in row if part) for row in rows}
+    assert found == {(1, 2, 3, 4), (4, 3, 2, 1)}
