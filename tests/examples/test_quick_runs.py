@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,34 @@ def test_fashion_images_move_whole_and_are_mirrored() -> None:
     rows = {tuple(image[0][image[0].any(axis=1)][0].astype(int)) for image in moved}
     found = {tuple(part for part in row if part) for row in rows}
     assert found == {(1, 2, 3, 4), (4, 3, 2, 1)}
+
+
+def test_cifar10_beside_pytorch(capsys: Printed) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+    arguments = ["--data", folder("cifar10-subset"), "--quick", "--peer"]
+    assert load("cifar10").main(arguments) == 0
+    printed = capsys.readouterr().out
+    form = "cifar10: test accuracy # %, PyTorch # %, standard error # %, # s"
+    ours, theirs, _, _ = numbers(form, printed)
+    assert ours > 22
+    assert abs(ours - theirs) < 2
+    assert_losses_agree(printed, steps=2)
+
+
+def test_char_gpt_beside_pytorch(capsys: Printed) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+    arguments = ["--data", folder("tiny-shakespeare"), "--quick", "--peer"]
+    assert load("char_gpt").main(arguments) == 0
+    printed = capsys.readouterr().out
+    ours, theirs, _ = numbers("char_gpt: 60 steps, validation loss #, PyTorch #, # s", printed)
+    assert ours < 3.6  # 4.17, the logarithm of 65 letters, before
+    assert abs(ours - theirs) < 2e-3
+    assert_losses_agree(printed, steps=2)
+
+
+def assert_losses_agree(printed: str, steps: int) -> None:
+    """The first losses are those of the peer, up to rounding."""
+    found = re.findall(r"^step \d+: loss (\d\.\d{6}), PyTorch (\d\.\d{6})$", printed, re.M)
+    assert len(found) == steps
+    for ours, theirs in found:
+        assert abs(float(ours) - float(theirs)) < 1e-4
