@@ -96,3 +96,17 @@ def assert_losses_agree(printed: str, steps: int) -> None:
     assert len(found) == steps
     for ours, theirs in found:
         assert abs(float(ours) - float(theirs)) < 1e-4
+
+
+def test_vae(capsys: Printed, tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra: pictures)")
+    picture = tmp_path / "vae.png"
+    arguments = ["--data", folder("mnist"), "--quick", "--picture", str(picture)]
+    assert load("vae").main(arguments) == 0
+    found, _ = numbers("vae: bound on the test images # nats, # s", capsys.readouterr().out)
+    assert found < 240  # 543, which is 784 log 2, before
+    grid = np.asarray(image.open(picture))
+    assert grid.shape == (8 * 28, 16 * 28)
+    bands = grid[:56], grid[56:112], grid[112:]
+    assert np.corrcoef(bands[0].ravel(), bands[1].ravel())[0, 1] > 0.4
+    assert all(20 < band.mean() < 70 for band in bands)  # the mean of MNIST is 33
