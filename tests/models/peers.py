@@ -87,14 +87,16 @@ def falls(model: Any, loss_of: Callable[..., Any], steps: int = 3, lr: float = 1
         assert (tensor.numpy() != before[name]).any(), name
 
 
-def same_gradients(ours: Any, theirs: Any, our_loss: Any, their_loss: Any) -> None:
-    """With the numbers of `theirs`: equal losses and gradients, by `jit` and without."""
+def same_gradients(
+    ours: Any, theirs: Any, our_loss: Any, their_loss: Any, eager: bool = True
+) -> None:
+    """With the numbers of `theirs`: equal losses and gradients, by `jit` and, if so, without."""
     ours.load_state_dict(theirs.state_dict())
     expected = their_loss(theirs)
     theirs.zero_grad()
     expected.backward()
     bars = {name: p.grad for name, p in theirs.named_parameters()}
-    for transform in (lambda f: f, lm.jit):
+    for transform in (lm.jit, lambda f: f)[: 1 + eager]:
         loss, gradients = transform(lm.value_and_grad(our_loss))(ours)
         close(loss, expected)
         found = dict(gradients.named_parameters())

@@ -6,6 +6,15 @@ from lamina.models.bert import BertConfig as BertConfig
 from lamina.models.bert import BertForMaskedLM as BertForMaskedLM
 from lamina.models.bert import BertForSequenceClassification as BertForSequenceClassification
 from lamina.models.cache import Cache as Cache
+from lamina.models.dcgan import Discriminator as Discriminator
+from lamina.models.dcgan import Generator as Generator
+from lamina.models.dcgan import adversarial_step as adversarial_step
+from lamina.models.dcgan import discriminator_loss as discriminator_loss
+from lamina.models.dcgan import generator_loss as generator_loss
+from lamina.models.diffusion import Diffusion as Diffusion
+from lamina.models.diffusion import noise_schedule as noise_schedule
+from lamina.models.diffusion_unet import DiffusionUNet as DiffusionUNet
+from lamina.models.diffusion_unet import DiffusionUNetConfig as DiffusionUNetConfig
 from lamina.models.digit_net import DigitNet as DigitNet
 from lamina.models.generation import beam_search as beam_search
 from lamina.models.generation import generate as generate
@@ -26,6 +35,7 @@ from lamina.models.resnet import resnet50 as resnet50
 from lamina.models.t5 import T5 as T5
 from lamina.models.t5 import T5Config as T5Config
 from lamina.models.t5 import T5Continuation as T5Continuation
+from lamina.models.unet import UNet as UNet
 from lamina.models.vae import VAE as VAE
 from lamina.models.vit import ViT as ViT
 from lamina.models.vit import ViTConfig as ViTConfig
