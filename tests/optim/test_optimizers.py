@@ -68,6 +68,35 @@ def adam(lr: float, b1: float, b2: float, eps: float, decay: float, decoupled: b
     return walk
 
 
+def adagrad(p: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    total = np.zeros_like(p)
+    for _ in range(STEPS):
+        g = slope * p
+        total = total + g**2
+        p = p - 0.1 * g / (np.sqrt(total) + 1e-10)
+    return p
+
+
+def adadelta(p: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    square, moved = np.zeros_like(p), np.zeros_like(p)
+    for _ in range(STEPS):
+        g = slope * p
+        square = 0.8 * square + 0.2 * g**2
+        delta = np.sqrt((moved + 1e-6) / (square + 1e-6)) * g
+        moved = 0.8 * moved + 0.2 * delta**2
+        p = p - delta
+    return p
+
+
+def rmsprop(p: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    square = np.zeros_like(p)
+    for _ in range(STEPS):
+        g = slope * p
+        square = 0.9 * square + 0.1 * g**2
+        p = p - 0.01 * g / (np.sqrt(square) + 1e-8)
+    return p
+
+
 BY_HAND: list[tuple[str, Callable[[Any], Any], Any]] = [
     ("sgd", lambda m: optim.SGD(m, lr=0.1), sgd(0.1, 0.0, 0.0, False, 0.0)),
     (
@@ -96,6 +125,9 @@ BY_HAND: list[tuple[str, Callable[[Any], Any], Any]] = [
         lambda m: optim.AdamW(m, lr=0.1, weight_decay=0.2),
         adam(0.1, 0.9, 0.999, 1e-8, 0.2, True),
     ),
+    ("adagrad", lambda m: optim.Adagrad(m, lr=0.1), adagrad),
+    ("adadelta", lambda m: optim.Adadelta(m, rho=0.8), adadelta),
+    ("rmsprop", lambda m: optim.RMSprop(m, alpha=0.9), rmsprop),
 ]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Protocol
-
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import lamina.tensor as lm
-from lamina.base.errors import UsageError
-from lamina.runtime import register_node
+from lamina.base.errors import ShapeError, UsageError
+from lamina.optim.group import Group, Members, divided
+from lamina.optim.rate import Rate, as_rate, rate_at
+from lamina.optim.state import Stateful
 from lamina.tensor import Tensor
+
+State = dict[str, Tensor]
+Scalars = tuple[Tensor, ...]
 
 
 class Parameters(Protocol):
@@ -21,12 +24,24 @@ class Parameters(Protocol):
     def set_parameters(self, new: Mapping[str, Tensor]) -> None: ...
 
 
-class Optimizer:
+class Optimizer(Stateful):
     """Updates the parameters of a module from gradients.
+
+    A subclass says what a parameter's state is at first (`initial`), what all parameters of a step
+    have in common (`scalars`), and how one of them moves (`step`).
 
     Args:
         model: whose parameters are updated.
         lr: learning rate; may be set at any time, also between jitted steps, without retracing.
+            Or a schedule: a function of the steps taken so far, evaluated inside the program.
+        weight_decay: how much of each parameter is added to its gradient or, where it is
+            `decoupled`, taken away beside the step, times the learning rate.
+        groups: parameters with rates or decay of their own.
+
+    Attributes:
+        steps: how many updates there were, 0-d int64.
+        state: tensors by name of the parameter and name of the state.
+        groups: the members of each group; the last one has the parameters that no group took.
 
     Example:
         >>> import lamina as lm
@@ -37,74 +52,179 @@ class Optimizer:
         >>> optimizer.update(model, grads)
     """
 
-    def __init__(self, model: Parameters, lr: float):
-        if not hasattr(model, "named_parameters"):
-            raise UsageError(
-                f"{type(self).__name__}: takes the model whose parameters it updates",
-                [f"given: {type(model).__name__}"],
-                "pass the module itself, not its parameters()",
-            )
+    decoupled: bool = False
+
+    def __init__(
+        self,
+        model: Parameters,
+        lr: Rate,
+        weight_decay: float = 0.0,
+        groups: Sequence[Group] = (),
+    ):
+        named = self._named(model, "takes the model whose parameters it updates")
+        parameters = {name: p for name, p in named.items() if p.dtype.is_float}
         self.lr = lr
+        self.weight_decay = weight_decay
         self.steps = lm.zeros((), dtype=lm.int64)
-        self.state: dict[str, dict[str, Tensor]] = {
-            name: self.initial(p) for name, p in model.named_parameters() if p.dtype.is_float
+        self.groups = divided(type(self).__name__, groups, parameters)
+        self.state: dict[str, State] = {
+            name: self.initial(parameters[name])
+            for members in self.groups
+            if not members.frozen
+            for name in members.names
         }
 
     @property
     def lr(self) -> float:
-        """The learning rate."""
-        return float(self._lr)
+        """The learning rate of the next step."""
+        return float(self.rate)
 
     @lr.setter
-    def lr(self, value: float | Tensor) -> None:
-        if isinstance(value, Tensor):  # inside `jit`, a rate that follows the steps
-            self._lr = lm.astype(value, lm.float64)
-            return
-        if value < 0:
-            raise UsageError(f"{type(self).__name__}: a negative learning rate", [f"lr: {value}"])
-        self._lr = lm.asarray(np.array(value, np.float64))  # data, where a number would be an op
+    def lr(self, value: Rate) -> None:
+        self._lr = as_rate(type(self).__name__, value)
 
-    def initial(self, parameter: Tensor) -> dict[str, Tensor]:
+    @property
+    def rate(self) -> Tensor:
+        """The learning rate of the next step, a 0-d float64 tensor, also inside `jit`."""
+        return rate_at(self._lr, self.steps)
+
+    @property
+    def schedule(self) -> Any:
+        """The schedule that `lr` was set to, or None where it was a number."""
+        return None if isinstance(self._lr, Tensor) else self._lr
+
+    # ------------------------------------------------------------ what an optimiser is
+
+    def initial(self, parameter: Tensor) -> State:
         """The state of a parameter before the first step."""
         raise NotImplementedError
 
+    def begin(self) -> None:
+        """Called once in each update, when `self.steps` counts it already."""
+
+    def scalars(self, lr: Tensor, weight_decay: float) -> Scalars:
+        """What the parameters of a group have in common in this step, computed in float64.
+
+        They reach `step` rounded to the dtype of the parameter, as in PyTorch.
+        """
+        return (lr,)
+
     def step(
-        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+        self, parameter: Tensor, gradient: Tensor, state: State, scalars: Scalars
+    ) -> tuple[Tensor, State]:
         """The new parameter and its new state. `self.steps` already counts this step."""
         raise NotImplementedError
 
-    def update(self, model: Parameters, grads: Parameters) -> None:
+    # ------------------------------------------------------------ the update
+
+    def update(self, model: Parameters, grads: Parameters | Mapping[str, Tensor]) -> None:
         """Move every parameter of `model` by its gradient.
 
         Args:
             model: the module given at construction, or one of the same structure.
-            grads: what `lm.grad` returned for it; parameters without gradient stay.
+            grads: what `lm.grad` returned for it, or gradients by name; parameters without
+                gradient stay.
 
         Raises:
-            UsageError: the module has parameters that this optimiser does not know.
+            UsageError: the gradients are not those of the model, or the module has parameters
+                that this optimiser does not know.
         """
-        parameters = dict(model.named_parameters())
-        known = dict(grads.named_parameters(remove_duplicate=False))
-        gradients = {name: known[name] for name in parameters if name in known}
-        unknown = [name for name in gradients if name not in self.state]
+        parameters = self._named(model, "update takes the model and its gradients")
+        gradients = self._gradients(parameters, grads)
+        for name in [name for name in self.state if name not in parameters]:
+            del self.state[name]  # the layer was deleted
+        taken = self.steps
+        self.steps = taken + 1
+        self.begin()
+        new: dict[str, Tensor] = {}
+        for members in self.groups:
+            mine = {n: gradients[n] for n in members.names if n in gradients}
+            if mine and not members.frozen:
+                self._update(members, taken, parameters, mine, new)
+        model.set_parameters(new)
+
+    def _update(
+        self,
+        members: Members,
+        taken: Tensor,
+        parameters: dict[str, Tensor],
+        gradients: dict[str, Tensor],
+        new: dict[str, Tensor],
+    ) -> None:
+        lr = members.rate_at(taken, self._lr)
+        decay = self.weight_decay if members.weight_decay is None else members.weight_decay
+        scalars = self.scalars(lr, decay)
+        if decay and self.decoupled:
+            scalars = (*scalars, 1.0 - lr * decay)
+        rounded: dict[Any, Scalars] = {}
+        for name, gradient in gradients.items():
+            parameter = parameters[name]
+            dtype = parameter.dtype
+            if dtype not in rounded:
+                rounded[dtype] = tuple(lm.astype(s, dtype) for s in scalars)
+            common = rounded[dtype]
+            gradient = lm.astype(gradient, dtype)
+            if decay and self.decoupled:
+                *common, kept = common
+                parameter = parameter * kept
+            elif decay:
+                gradient = gradient + decay * parameter
+            new[name], self.state[name] = self.step(
+                parameter, gradient, self.state[name], tuple(common)
+            )
+
+    # ------------------------------------------------------------ what it is given
+
+    def _named(self, model: Parameters, problem: str) -> dict[str, Tensor]:
+        if not hasattr(model, "named_parameters") or isinstance(model, type):
+            raise UsageError(
+                f"{type(self).__name__}: {problem}",
+                [f"given: {type(model).__name__}"],
+                "pass the module itself, not its parameters()",
+            )
+        return dict(model.named_parameters())
+
+    def _gradients(self, parameters: dict[str, Tensor], grads: Any) -> dict[str, Tensor]:
+        """The gradients by name of parameter, checked against the parameters."""
+        name = type(self).__name__
+        if isinstance(grads, Mapping):
+            given: dict[str, Any] = dict(grads)
+        elif hasattr(grads, "named_parameters") and not isinstance(grads, type):
+            given = dict(grads.named_parameters(remove_duplicate=False))
+        else:
+            raise UsageError(
+                f"{name}.update: takes the gradients of the model",
+                [f"given: {type(grads).__name__}"],
+                "pass what lm.grad or lm.value_and_grad returned for the model",
+            )
+        found = {n: given[n] for n in parameters if given.get(n) is not None}
+        if not found and parameters:
+            raise UsageError(
+                f"{name}.update: no gradient of any parameter",
+                [f"gradients:  {', '.join(given) or 'none'}", f"parameters: {_some(parameters)}"],
+                "pass what lm.grad returned for this model; not all of it can be frozen",
+            )
+        unknown = [n for n in found if n not in self.state and not self._is_frozen(n)]
         if unknown:
             raise UsageError(
-                f"{type(self).__name__}.update: parameters that it was not made for",
+                f"{name}.update: parameters that it was not made for",
                 [f"unknown: {', '.join(unknown)}", f"known:   {', '.join(self.state)}"],
                 "make the optimizer from this model",
             )
-        for name in [name for name in self.state if name not in parameters]:
-            del self.state[name]  # the layer was deleted
-        self.steps = self.steps + 1
-        new: dict[str, Tensor] = {}
-        for name, gradient in gradients.items():
-            new[name], self.state[name] = self.step(parameters[name], gradient, self.state[name])
-        model.set_parameters(new)
+        for n, gradient in found.items():
+            if gradient.shape != parameters[n].shape:
+                raise ShapeError(
+                    f"{name}.update: the gradient of {n} has another shape",
+                    [f"parameter: {parameters[n].type}", f"gradient:  {gradient.type}"],
+                    "pass what lm.grad returned for this model",
+                )
+        return found
 
-    def scalar(self, value: Tensor, like: Tensor) -> Tensor:
-        """A 0-d float64 tensor rounded to the parameter's dtype: the arithmetic of PyTorch."""
-        return lm.astype(value, like.dtype)
+    def _is_frozen(self, name: str) -> bool:
+        return any(members.frozen and name in members.names for members in self.groups)
 
 
-register_node(Optimizer)
+def _some(names: Mapping[str, Any]) -> str:
+    """The names, at most eight of them."""
+    shown = list(names)[:8]
+    return ", ".join([*shown, "..."] if len(names) > len(shown) else shown)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import lamina.tensor as lm
 from lamina.base.errors import UsageError
-from lamina.optim.optimizer import Optimizer, Parameters
+from lamina.optim.group import Group
+from lamina.optim.optimizer import Optimizer, Parameters, Scalars, State
+from lamina.optim.rate import Rate
 from lamina.tensor import Tensor
 
 
@@ -20,11 +24,12 @@ class SGD(Optimizer):
     def __init__(
         self,
         model: Parameters,
-        lr: float = 1e-3,
+        lr: Rate = 1e-3,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
         dampening: float = 0.0,
+        groups: Sequence[Group] = (),
     ):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise UsageError(
@@ -32,19 +37,17 @@ class SGD(Optimizer):
                 [f"momentum:  {momentum}", f"dampening: {dampening}"],
             )
         self.momentum = momentum
-        self.weight_decay = weight_decay
         self.nesterov = nesterov
         self.dampening = dampening
-        super().__init__(model, lr)
+        super().__init__(model, lr, weight_decay, groups)
 
-    def initial(self, parameter: Tensor) -> dict[str, Tensor]:
+    def initial(self, parameter: Tensor) -> State:
         return {"momentum_buffer": lm.zeros_like(parameter)} if self.momentum else {}
 
     def step(
-        self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        if self.weight_decay:
-            gradient = gradient + self.weight_decay * parameter
+        self, parameter: Tensor, gradient: Tensor, state: State, scalars: Scalars
+    ) -> tuple[Tensor, State]:
+        (lr,) = scalars
         if self.momentum:
             buffer = state["momentum_buffer"]
             if self.dampening:
@@ -55,4 +58,4 @@ class SGD(Optimizer):
                 buffer = self.momentum * buffer + gradient
             state = {"momentum_buffer": buffer}
             gradient = gradient + self.momentum * buffer if self.nesterov else buffer
-        return parameter - self.scalar(self._lr, parameter) * gradient, state
+        return parameter - lr * gradient, state
