@@ -3,6 +3,7 @@
 #   make demo             train and compile something small
 #   make test             lint, C++ tests, Python tests
 #   make bench            timings against the parity peers
+#   make docs             the documentation as a web site, in build/docs/html
 #   make native-sanitize  C++ tests under the sanitizers
 
 PYTHON ?= python3
@@ -13,8 +14,9 @@ native_sources := $(shell find native -name '*.cpp' -o -name '*.hpp')
 native_inputs := CMakeLists.txt $(filter-out native/tests/%,$(native_sources))
 installed := .venv/.lamina-installed
 installed_dev := .venv/.lamina-installed-dev
+installed_docs := .venv/.lamina-installed-docs
 
-.PHONY: setup setup-run demo test lint types format native-test native-sanitize bench clean
+.PHONY: setup setup-run demo test lint types format native-test native-sanitize bench docs clean
 
 setup: $(installed_dev)
 
@@ -31,6 +33,10 @@ $(installed): pyproject.toml $(native_inputs) | $(BIN)/python
 
 $(installed_dev): $(installed)
 	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[dev]"
+	@touch $@
+
+$(installed_docs): $(installed)
+	$(BIN)/python -m pip install --quiet --no-build-isolation -e ".[docs]"
 	@touch $@
 
 demo: setup-run
@@ -75,7 +81,10 @@ comma := ,
 bench: setup-run
 	$(BIN)/python -m benchmarks.run
 
+docs: $(installed_docs)
+	$(BIN)/python -m docs.make_site
+
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	rm -f src/lamina/runtime/_native*.so $(installed) $(installed_dev)
+	rm -f src/lamina/runtime/_native*.so $(installed) $(installed_dev) $(installed_docs)
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -103,8 +103,8 @@ class TransformerDecoderLayer(Module):
     """Attention to itself, attention to the memory, two linear maps; each added to x and normed.
 
     Args:
-        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
-        norm_first, bias, dtype: as in `TransformerEncoderLayer`.
+        d_model, nhead, dim_feedforward, dropout, activation: as in `TransformerEncoderLayer`.
+        layer_norm_eps, batch_first, norm_first, bias, dtype: as in `TransformerEncoderLayer`.
 
     Shapes: `tgt: [T, B, d_model], memory: [S, B, d_model], tgt_mask: [T, T], memory_mask: [T, S],
     tgt_key_padding_mask: [B, T], memory_key_padding_mask: [B, S]`, tgt unchanged.
@@ -260,8 +260,8 @@ class Transformer(Module):
     """Encoder and decoder: what the decoder says of `tgt`, given what the encoder made of `src`.
 
     Args:
-        d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
-        norm_first, bias, dtype: as in `TransformerEncoderLayer`.
+        d_model, nhead, dim_feedforward, dropout, activation: as in `TransformerEncoderLayer`.
+        layer_norm_eps, batch_first, norm_first, bias, dtype: as in `TransformerEncoderLayer`.
         num_encoder_layers, num_decoder_layers: how many.
         custom_encoder, custom_decoder: modules in place of them.
 
