@@ -27,6 +27,7 @@ ROOMS = {
     "lamina.nn": "Layers",
     "lamina.optim": "Optimisers",
     "lamina.train": "Training",
+    "lamina.saving": "Checkpoints",
     "lamina.models": "Models",
     "lamina.metrics": "Metrics",
     "lamina.classical": "Classical learning",

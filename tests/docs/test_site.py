@@ -122,6 +122,11 @@ def test_every_public_name_is_in_the_reference_with_a_docstring(name: str) -> No
         assert (attrgetter(each)(room).__doc__ or "").strip(), f"{name}.{each} has no docstring"
 
 
+def test_every_room_has_a_page() -> None:
+    rooms = {f"lamina.{room}" for room in lm._ROOMS} - {"lamina.cli", "lamina.deploy"}
+    assert rooms <= set(reference.ROOMS)
+
+
 def test_the_reference_lists_what_users_import() -> None:
     names = reference.public(lm)
     assert {"Tensor", "grad", "jit", "vmap", "einsum", "ShapeError", "explain"} <= set(names)

@@ -86,6 +86,7 @@ from lamina.functional.losses.regression import huber_loss as huber_loss
 from lamina.functional.losses.regression import l1_loss as l1_loss
 from lamina.functional.losses.regression import mse_loss as mse_loss
 from lamina.functional.losses.regression import smooth_l1_loss as smooth_l1_loss
+from lamina.functional.losses.words import negative_sampling_loss as negative_sampling_loss
 from lamina.functional.normalization import batch_norm as batch_norm
 from lamina.functional.normalization import batch_statistics as batch_statistics
 from lamina.functional.normalization import group_norm as group_norm

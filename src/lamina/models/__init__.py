@@ -40,3 +40,4 @@ from lamina.models.vae import VAE as VAE
 from lamina.models.vit import ViT as ViT
 from lamina.models.vit import ViTConfig as ViTConfig
 from lamina.models.wide_and_deep import WideAndDeep as WideAndDeep
+from lamina.models.word_vectors import WordVectors as WordVectors

@@ -143,3 +143,5 @@ from lamina.nn.unpooling import MaxUnpool3d as MaxUnpool3d
 from lamina.nn.upsampling import Upsample as Upsample
 from lamina.nn.upsampling import UpsamplingBilinear2d as UpsamplingBilinear2d
 from lamina.nn.upsampling import UpsamplingNearest2d as UpsamplingNearest2d
+from lamina.nn.vocabulary import HierarchicalSoftmax as HierarchicalSoftmax
+from lamina.nn.vocabulary import NegativeSampling as NegativeSampling

@@ -259,6 +259,11 @@ FUNCTIONAL = [
         "functional.multilabel_soft_margin_loss",
         lambda x: F.multilabel_soft_margin_loss(x, SIGNS > 0),
     ),
+    Case(
+        "functional.negative_sampling_loss",
+        F.negative_sampling_loss,
+        (Operand((2, 3)), Operand((2, 3)), Operand((2, 4, 3))),
+    ),
     two("functional.nt_xent", F.nt_xent, **PAIR),
     two("functional.pairwise_distance", F.pairwise_distance, **PAIR),
     one("functional.pdist", F.pdist, shape=(3, 2)),
