@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lamina as lm
-from lamina import optim
+from lamina import interop, optim
 from tests.docs import pages
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "guide" / "porting_from_pytorch.md"
@@ -21,7 +21,7 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the page's blocks of PyTorch define, run with two passes over the data."""
     pytest.importorskip("torch", reason="the other half of the page needs PyTorch")
     folder = tmp_path_factory.mktemp("porting")
-    namespace: dict[str, Any] = {"__name__": "original"}
+    namespace: dict[str, Any] = {"__name__": "original", "folder": folder}
     for code in re.findall(r"^```py\n(.*?)^```$", PAGE.read_text(), re.M | re.S):
         short = code.replace("range(12)", "range(2)").replace(
             '"digits.pt"', f'"{folder}/digits.pt"'
@@ -42,8 +42,10 @@ def port() -> dict[str, Any]:
 def test_weights_of_the_original_load_and_agree(
     original: dict[str, Any], port: dict[str, Any]
 ) -> None:
-    model = port["Net"]()
+    model, other = port["Net"](), port["Net"]()
     assert model.load_state_dict(original["state"]) == ([], [])
+    assert interop.load_weights(other, original["folder"] / "digits.pt") == ([], [])
+    assert bool((other.out.weight == model.out.weight).all())
     images = original["images"][1437:]
     with original["torch"].no_grad():
         wanted = original["model"].cpu().eval()(images).numpy()
