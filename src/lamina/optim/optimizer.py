@@ -53,6 +53,7 @@ class Optimizer(Stateful):
     """
 
     decoupled: bool = False
+    decays_itself: bool = False  # `step` has the weight decay in its formula
 
     def __init__(
         self,
@@ -129,8 +130,8 @@ class Optimizer(Stateful):
             UsageError: the gradients are not those of the model, or the module has parameters
                 that this optimiser does not know.
         """
-        parameters = self._named(model, "update takes the model and its gradients")
-        gradients = self._gradients(parameters, grads)
+        gradients = self.gradients_of(model, grads)
+        parameters = dict(model.named_parameters())
         for name in [name for name in self.state if name not in parameters]:
             del self.state[name]  # the layer was deleted
         taken = self.steps
@@ -154,6 +155,8 @@ class Optimizer(Stateful):
         lr = members.rate_at(taken, self._lr)
         decay = self.weight_decay if members.weight_decay is None else members.weight_decay
         scalars = self.scalars(lr, decay)
+        if self.decays_itself:
+            decay = 0.0
         if decay and self.decoupled:
             scalars = (*scalars, 1.0 - lr * decay)
         rounded: dict[Any, Scalars] = {}
@@ -184,8 +187,13 @@ class Optimizer(Stateful):
             )
         return dict(model.named_parameters())
 
-    def _gradients(self, parameters: dict[str, Tensor], grads: Any) -> dict[str, Tensor]:
-        """The gradients by name of parameter, checked against the parameters."""
+    def gradients_of(self, model: Parameters, grads: Any) -> dict[str, Tensor]:
+        """The gradients by name of parameter.
+
+        Raises:
+            UsageError, ShapeError: they are not those of the model, as for `update`.
+        """
+        parameters = self._named(model, "update takes the model and its gradients")
         name = type(self).__name__
         if isinstance(grads, Mapping):
             given: dict[str, Any] = dict(grads)

@@ -53,8 +53,12 @@ class Stateful:
                 "make it from a model of the same structure, with the same options",
             )
         loaded = {path: _fit(path, h[k], state[path]) for path, (h, k) in slots.items()}
-        for path, (holder, key) in slots.items():
-            holder[key] = loaded[path]
+        self.put(loaded)
+
+    def put(self, state: Mapping[str, Tensor]) -> None:
+        """Replace tensors by path, unchecked: what the object itself gave, or a program made."""
+        for path, holder, key in list(_slots(vars(self), "")):
+            holder[key] = state[path]
 
 
 def _slots(holder: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
