@@ -25,6 +25,9 @@ from lamina.optim.nadam import NAdam as NAdam
 from lamina.optim.optimizer import Optimizer as Optimizer
 from lamina.optim.radam import RAdam as RAdam
 from lamina.optim.rmsprop import RMSprop as RMSprop
+from lamina.optim.rows import RowGradient as RowGradient
 from lamina.optim.rprop import Rprop as Rprop
 from lamina.optim.sgd import SGD as SGD
 from lamina.optim.soap import SOAP as SOAP
+from lamina.optim.sparse import RowAdagrad as RowAdagrad
+from lamina.optim.sparse import SparseAdam as SparseAdam

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import lamina.tensor as lm
 from lamina.base.errors import UsageError
 from lamina.optim.optimizer import Optimizer, Parameters, State
+from lamina.optim.rows import require_whole
 from lamina.optim.wrapped import Wrapped
-from lamina.tensor import Tensor
 
 
 class Accumulation(Wrapped):
@@ -45,9 +46,10 @@ class Accumulation(Wrapped):
             if p.dtype.is_float
         }
 
-    def update(self, model: Parameters, grads: Parameters | Mapping[str, Tensor]) -> None:
+    def update(self, model: Parameters, grads: Parameters | Mapping[str, Any]) -> None:
         """Add the gradients up, and move the parameters when it is time."""
         gradients = self.gradients_of(model, grads)
+        require_whole("Accumulation.update", gradients)
         for name, gradient in gradients.items():
             self.sums[name] = self.sums[name] + gradient
         self.count = self.count + 1

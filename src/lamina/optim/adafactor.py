@@ -32,6 +32,7 @@ class Adafactor(Optimizer):
     """
 
     decays_itself = True
+    by_rows = False
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import lamina.tensor as lm
@@ -24,7 +25,7 @@ def global_norm(grads: Any, ord: float = 2.0) -> Tensor:
         >>> global_norm({"a": lm.asarray([3.0]), "b": lm.asarray([[4.0]])})
         Tensor(5., shape=(), dtype=float32)
     """
-    leaves = [lm.abs(g) for g in trees.leaves(grads)]
+    leaves = [lm.abs(g) for g in trees.leaves(grads) if g.dtype.is_float]
     if not leaves:
         raise UsageError("global_norm: no gradients", [f"given: {type(grads).__name__}"])
     if ord == float("inf"):
@@ -57,7 +58,7 @@ def clip_by_norm(grads: Any, max_norm: float | Tensor, ord: float = 2.0) -> tupl
         raise UsageError("clip_by_norm: a negative norm", [f"max_norm: {max_norm}"])
     norm = global_norm(grads, ord)
     factor = lm.minimum(max_norm / (norm + _TINY), 1.0)
-    return trees.map(lambda g: g * lm.astype(factor, g.dtype), grads), norm
+    return _mapped(lambda g: g * lm.astype(factor, g.dtype), grads), norm
 
 
 def clip_by_value(grads: Any, limit: float) -> Any:
@@ -70,4 +71,9 @@ def clip_by_value(grads: Any, limit: float) -> Any:
     """
     if limit < 0:
         raise UsageError("clip_by_value: a negative limit", [f"limit: {limit}"])
-    return trees.map(lambda g: lm.clip(g, -limit, limit), grads)
+    return _mapped(lambda g: lm.clip(g, -limit, limit), grads)
+
+
+def _mapped(f: Callable[[Tensor], Tensor], grads: Any) -> Any:
+    """`f` of each gradient; the rows of a `RowGradient` are none."""
+    return trees.map(lambda g: f(g) if g.dtype.is_float else g, grads)

@@ -22,6 +22,7 @@ class LAMB(Moments):
     """
 
     decays_itself = True
+    by_rows = False
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import lamina.tensor as lm
 from lamina.base.errors import UsageError
@@ -54,7 +55,7 @@ class Lookahead(Wrapped):
             if p.dtype.is_float
         }
 
-    def update(self, model: Parameters, grads: Parameters | Mapping[str, Tensor]) -> None:
+    def update(self, model: Parameters, grads: Parameters | Mapping[str, Any]) -> None:
         self.optimizer.update(model, grads)
         due = lm.equal(self.steps % self.every, 0)
         new: dict[str, Tensor] = {}

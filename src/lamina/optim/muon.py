@@ -49,6 +49,7 @@ class Muon(Optimizer):
     """
 
     decoupled = True
+    by_rows = False
 
     def __init__(
         self,

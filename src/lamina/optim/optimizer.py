@@ -9,11 +9,12 @@ import lamina.tensor as lm
 from lamina.base.errors import ShapeError, UsageError
 from lamina.optim.group import Group, Members, divided
 from lamina.optim.rate import Rate, as_rate, rate_at
+from lamina.optim.rows import Move, RowGradient, State, move_rows, require_fit, require_whole
 from lamina.optim.state import Stateful
 from lamina.tensor import Tensor
 
-State = dict[str, Tensor]
 Scalars = tuple[Tensor, ...]
+Gradients = dict[str, Any]  # tensors, or gradients of rows
 
 
 class Parameters(Protocol):
@@ -54,6 +55,7 @@ class Optimizer(Stateful):
 
     decoupled: bool = False
     decays_itself: bool = False  # `step` has the weight decay in its formula
+    by_rows: bool = True  # `step` of some rows is that of the whole parameter there
 
     def __init__(
         self,
@@ -118,13 +120,13 @@ class Optimizer(Stateful):
 
     # ------------------------------------------------------------ the update
 
-    def update(self, model: Parameters, grads: Parameters | Mapping[str, Tensor]) -> None:
+    def update(self, model: Parameters, grads: Parameters | Mapping[str, Any]) -> None:
         """Move every parameter of `model` by its gradient.
 
         Args:
             model: the module given at construction, or one of the same structure.
-            grads: what `lm.grad` returned for it, or gradients by name; parameters without
-                gradient stay.
+            grads: what `lm.grad` returned for it, or gradients by name, among which may be a
+                `RowGradient`; parameters without gradient stay.
 
         Raises:
             UsageError: the gradients are not those of the model, or the module has parameters
@@ -149,7 +151,7 @@ class Optimizer(Stateful):
         members: Members,
         taken: Tensor,
         parameters: dict[str, Tensor],
-        gradients: dict[str, Tensor],
+        gradients: Gradients,
         new: dict[str, Tensor],
     ) -> None:
         lr = members.rate_at(taken, self._lr)
@@ -165,16 +167,24 @@ class Optimizer(Stateful):
             dtype = parameter.dtype
             if dtype not in rounded:
                 rounded[dtype] = tuple(lm.astype(s, dtype) for s in scalars)
-            common = rounded[dtype]
-            gradient = lm.astype(gradient, dtype)
+            move = self._mover(rounded[dtype], decay)
+            if isinstance(gradient, RowGradient):
+                moved = move_rows(move, parameter, gradient, self.state[name])
+            else:
+                moved = move(parameter, lm.astype(gradient, dtype), self.state[name])
+            new[name], self.state[name] = moved
+
+    def _mover(self, scalars: Scalars, decay: float) -> Move:
+        """The step with its weight decay, for a parameter or some rows of it."""
+
+        def move(parameter: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
             if decay and self.decoupled:
-                *common, kept = common
-                parameter = parameter * kept
-            elif decay:
+                return self.step(parameter * scalars[-1], gradient, state, scalars[:-1])
+            if decay:
                 gradient = gradient + decay * parameter
-            new[name], self.state[name] = self.step(
-                parameter, gradient, self.state[name], tuple(common)
-            )
+            return self.step(parameter, gradient, state, scalars)
+
+        return move
 
     # ------------------------------------------------------------ what it is given
 
@@ -187,7 +197,7 @@ class Optimizer(Stateful):
             )
         return dict(model.named_parameters())
 
-    def gradients_of(self, model: Parameters, grads: Any) -> dict[str, Tensor]:
+    def gradients_of(self, model: Parameters, grads: Any) -> Gradients:
         """The gradients by name of parameter.
 
         Raises:
@@ -219,8 +229,12 @@ class Optimizer(Stateful):
                 [f"unknown: {', '.join(unknown)}", f"known:   {', '.join(self.state)}"],
                 "make the optimizer from this model",
             )
+        if not self.by_rows:
+            require_whole(f"{name}.update", found)
         for n, gradient in found.items():
-            if gradient.shape != parameters[n].shape:
+            if isinstance(gradient, RowGradient):
+                require_fit(f"{name}.update", n, gradient, parameters[n])
+            elif gradient.shape != parameters[n].shape:
                 raise ShapeError(
                     f"{name}.update: the gradient of {n} has another shape",
                     [f"parameter: {parameters[n].type}", f"gradient:  {gradient.type}"],

@@ -31,6 +31,7 @@ class SOAP(Moments):
     """
 
     decoupled = True
+    by_rows = False
 
     def __init__(
         self,

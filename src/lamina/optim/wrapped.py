@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lamina.optim.optimizer import Optimizer, Parameters
+from lamina.optim.optimizer import Gradients, Optimizer, Parameters
 from lamina.optim.rate import Rate
 from lamina.optim.state import Stateful
 from lamina.tensor import Tensor
@@ -45,10 +45,10 @@ class Wrapped(Stateful):
         """How many updates there were of the optimiser inside."""
         return self.optimizer.steps
 
-    def gradients_of(self, model: Parameters, grads: Any) -> dict[str, Tensor]:
+    def gradients_of(self, model: Parameters, grads: Any) -> Gradients:
         """The gradients by name of parameter, checked."""
         return self.optimizer.gradients_of(model, grads)
 
-    def update(self, model: Parameters, grads: Parameters | Mapping[str, Tensor]) -> None:
+    def update(self, model: Parameters, grads: Parameters | Mapping[str, Any]) -> None:
         """Move the parameters of `model`, as `Optimizer.update` does."""
         raise NotImplementedError
