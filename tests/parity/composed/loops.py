@@ -130,6 +130,22 @@ def runge_kutta(xp: Any, y: Any, p: Any) -> Any:
     return xp.scan(step, y, xp.linspace(0.01, 0.1, 6, dtype=y.dtype))
 
 
+@program((2,), (5, 2), (2, 5), (6, 2))
+def neural_ode(xp: Any, y: Any, w: Any, out: Any, seen: Any) -> Any:
+    """A network as the slope of a state, fitted to what is seen (Chen et al. 2018), by a scan."""
+    slope = lambda s: 0.5 * out @ xp.tanh(w @ s)
+
+    def step(s: Any, x: Any) -> Any:
+        k1 = slope(s)
+        k2 = slope(s + 0.1 * k1)
+        k3 = slope(s + 0.1 * k2)
+        s = s + 0.2 / 6 * (k1 + 2 * k2 + 2 * k3 + slope(s + 0.2 * k3))
+        return s, xp.sum((s - x) ** 2)
+
+    last, errors = xp.scan(step, y, seen)
+    return last, xp.mean(errors)
+
+
 @program((3,), (3,), (3, 3))
 def symplectic_steps(xp: Any, q: Any, p: Any, w: Any) -> Any:
     """Leapfrog steps of H = p^2 / 2 + U(q), whose force is a gradient."""
