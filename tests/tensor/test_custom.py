@@ -59,6 +59,74 @@ def test_custom_jvp_under_vmap() -> None:
           (10.0 * lm.sin(y)).reshape(2, 2))  # fmt: skip
 
 
+# ------------------------------------------------------------------ rules with loops and tensors
+
+SCALES, MIX = f64(3), f64(3, 3)  # what rules read from outside
+
+
+def inner(x: Any) -> Any:
+    """A loop, whose transposed tangents read what the loop passed through."""
+    return lm.scan(lambda s, a: (lm.tanh(MIX @ s) + a * x, None), x, lm.stack([x, 2.0 * x]))[0]
+
+
+def forward_ruled(f: Any) -> Any:
+    g = lm.custom_jvp(f)
+
+    @g.defjvp
+    def rule(primals: Any, tangents: Any) -> Any:
+        return g(*primals), SCALES * lm.jvp(f, primals, tangents)[1]
+
+    return lambda x: g(x)
+
+
+def reverse_ruled(f: Any) -> Any:
+    g = lm.custom_vjp(f)
+    g.defvjp(lambda x: (g(x), x), lambda x, bar: lm.vjp(f, x)[1](SCALES * bar))
+    return lambda x: g(x)
+
+
+def without_a_rule(f: Any) -> Any:
+    """The same value and the same first derivative."""
+    return lambda x: SCALES * f(x) + lm.stop_gradient((1.0 - SCALES) * f(x))
+
+
+AROUND = {
+    "nothing": lambda f: f,
+    "cond": lambda f: lambda x: lm.cond(x[0] < 9.0, f, lm.sin, x),
+    "scan": lambda f: lambda x: lm.scan(lambda s, a: (f(s) + a * x, s.sum()), x, x)[0],
+    "checkpoint": lambda f: lambda x: lm.checkpoint(lambda t: f(t) * x)(x - 1.0),
+    "vmap": lambda f: lambda x: lm.vmap(f)(lm.stack([x, x * x])).sum(axis=0),
+    "bounded": lambda f: (
+        lambda x: lm.while_loop(
+            lambda s: s[1] < 3, lambda s: (f(s[0]) * x, s[1] + 1), (x, 0), max_steps=4
+        )[0]
+    ),
+    "scan of cond": lambda f: AROUND["scan"](AROUND["cond"](f)),
+}
+
+
+@pytest.mark.parametrize("ruled", [forward_ruled, reverse_ruled])
+@pytest.mark.parametrize("around", AROUND)
+def test_rules_with_loops_and_tensors_from_outside(around: str, ruled: Any) -> None:
+    x, wrap = f64(3), AROUND[around]
+    loss = lambda ruled: lambda t: wrap(ruled(inner))(t).sum()
+    wanted = lm.value_and_grad(loss(without_a_rule))(x)
+    close(lm.value_and_grad(loss(ruled))(x), wanted)
+    close(lm.jit(lm.value_and_grad(loss(ruled)))(x), wanted)
+
+
+@pytest.mark.parametrize("around", [*AROUND, "while"])
+def test_tangents_of_rules_with_tensors_from_outside(around: str) -> None:
+    def loop(f: Any) -> Any:
+        step = lambda s: (f(s[0]) * 0.5, s[1] + 1)
+        return lambda x: lm.while_loop(lambda s: s[1] < 3, step, (x, 0))[0]
+
+    x, dot, wrap = f64(3), f64(3), AROUND.get(around, loop)
+    along = lambda ruled: lm.jvp(wrap(ruled(inner)), (x,), (dot,))
+    close(along(forward_ruled), along(without_a_rule))
+    close(lm.jit(lambda: along(forward_ruled))(), along(without_a_rule))
+
+
 # ------------------------------------------------------------------ custom_vjp
 
 

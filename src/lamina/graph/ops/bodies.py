@@ -46,6 +46,26 @@ def renamed(graph: Graph) -> Graph:
     return Graph(inputs, grafted(graph.outputs, dict(zip((v.id for v in graph.inputs), inputs))))
 
 
+def closed(bodies: Sequence[Graph]) -> tuple[list[Value], list[Graph]]:
+    """What bodies read that is no input of theirs, and the bodies with inputs for it in front.
+
+    The rule of a `Custom` op may bring such values, tensors from outside, into a derivative.
+    """
+    free: dict[int, Value] = {}
+    for body in bodies:
+        own = {v.id for v in body.inputs}
+        for v in topological(body.outputs):
+            if v.op is None and v.id not in own:
+                free[v.id] = v
+    if not free:
+        return [], list(bodies)
+    made = []
+    for body in bodies:
+        new = {i: placeholder(v.type) for i, v in free.items()}
+        made.append(Graph([*new.values(), *body.inputs], grafted(body.outputs, new)))
+    return list(free.values()), made
+
+
 def batched_body(
     body: Graph,
     mapped: Sequence[bool],

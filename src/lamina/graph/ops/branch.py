@@ -13,6 +13,7 @@ from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ops.bodies import (
     BatchValues,
     batched_body,
+    closed,
     depending,
     or_zero,
     require_body,
@@ -76,15 +77,15 @@ class Switch(Op):
         live = [any(dots[i] is not None for dots in found) for i in range(len(found[0]))]
         if not any(live):
             return (None,) * len(live)
-        graphs = tuple(
+        graphs = [
             Graph(
                 [*branch.inputs, *mark],
                 [or_zero(dot, v) for dot, v, m in zip(dots, branch.outputs, live) if m],
             )
             for branch, mark, dots in zip(self.branches, marks, found)
-        )
+        ]
         given = [dot for dot in dots[1:] if dot is not None]
-        result = emit(Switch(graphs), *operands, *given)
+        result = _switch(graphs, operands[0], [*operands[1:], *given])
         places = iter(range(len(live)))
         return tuple(item(result, next(places)) if m else None for m in live)
 
@@ -110,15 +111,15 @@ class Switch(Op):
         result: list[Any] = [None] * len(operands)
         if not any(live):
             return result
-        graphs = tuple(
+        graphs = [
             Graph(
                 [*branch.inputs, *mark],
                 [or_zero(some[k], branch.inputs[i]) for k, i in enumerate(asked) if live[k]],
             )
             for branch, mark, some in zip(self.branches, marks, found)
-        )
+        ]
         given = [bar for bar in bars if bar is not None]
-        parts = emit(Switch(graphs), *operands, *given)
+        parts = _switch(graphs, operands[0], [*operands[1:], *given])
         for place, i in enumerate(i for k, i in enumerate(asked) if live[k]):
             result[i + 1] = item(parts, place)
         return result
@@ -184,3 +185,9 @@ class Switch(Op):
             Graph([b.inputs[i] for i in used], [b.outputs[i] for i in order]) for b in self.branches
         )
         return Switch(branches), [0, *(i + 1 for i in used)], order
+
+
+def _switch(branches: Sequence[Graph], index: Any, operands: Sequence[Any]) -> Any:
+    """A switch whose branches may read values from outside."""
+    outside, graphs = closed(branches)
+    return emit(Switch(tuple(graphs)), index, *outside, *operands)

@@ -15,8 +15,8 @@ from lamina.base.errors import UsageError
 from lamina.base.records import frozen
 from lamina.graph.ir import Graph, Op, TensorType, TupleType, Value, emit, grafted, placeholder
 from lamina.graph.ir.evaluate import evaluate
-from lamina.graph.ops.bodies import BatchValues, batched_body, or_zero, require_body
-from lamina.graph.ops.constant import splat_value
+from lamina.graph.ops.bodies import BatchValues, batched_body, closed, or_zero, require_body
+from lamina.graph.ops.constant import splat_value, zeros_like
 from lamina.graph.ops.contract import Contract
 from lamina.graph.ops.elementwise import Elementwise
 from lamina.graph.ops.item import item
@@ -133,9 +133,9 @@ class Checkpoint(Call):
         made = [d for d in found if d is not None]
         if not made:
             return tuple(found)
-        whole = Graph([*body.inputs, *known.values()], made)
+        outside, (whole,) = closed([Graph([*body.inputs, *known.values()], made)])
         given = [d for d in dots if d is not None]
-        result = emit(replace(self, body=whole), *operands, *given)
+        result = emit(replace(self, body=whole), *outside, *operands, *given)
         places = iter(range(len(made)))
         return tuple(None if d is None else item(result, next(places)) for d in found)
 
@@ -306,8 +306,11 @@ class Custom(Call):
         ends = zip(self.rule.push(operands, dots), bars)
         used = [(dot, bar) for dot, bar in ends if dot is not None and bar is not None]
         asked = [dot for dot in dots if dot is not None]
-        found = iter(pull_back([dot for dot, _ in used], [bar for _, bar in used], asked))
-        return [None if dot is None else next(found) for dot in dots]
+        found = pull_back([dot for dot, _ in used], [bar for _, bar in used], asked)
+        anywhere = {dot.id: zeros_like(dot) for dot in asked}  # loops keep what they passed through
+        made = iter(grafted([bar for bar in found if bar is not None], anywhere))
+        some = iter([None if bar is None else next(made) for bar in found])
+        return [None if dot is None else next(some) for dot in dots]
 
     def lift(
         self,

@@ -22,6 +22,7 @@ from lamina.graph.ir.evaluate import evaluate
 from lamina.graph.ops.bodies import (
     BatchValues,
     batched_body,
+    closed,
     depending,
     or_zero,
     renamed,
@@ -96,11 +97,14 @@ class While(Op):
         unread = [placeholder(v.type) for v in body.inputs]
         inner = [marks.get(v.id) for v in body.inputs]
         made = [or_zero(d, v) for d, v, m in zip(found, body.outputs, moving[first:]) if m]
-        loop = While(
+        graphs = [
             Graph(both(condition.inputs, unread), condition.outputs),
             Graph(both(body.inputs, inner), [*body.outputs, *made]),
-        )
-        result = emit(loop, *both(operands, [or_zero(d, x) for d, x in zip(dots, operands)]))
+        ]
+        outside, graphs = closed(graphs)
+        loop = While(*graphs)
+        given = both(operands, [or_zero(d, x) for d, x in zip(dots, operands)])
+        result = emit(loop, *outside, *given)
         places = iter(range(len(body.outputs), len(loop.body.outputs)))
         return tuple(item(result, next(places)) if m else None for m in moving[first:])
 

@@ -31,6 +31,7 @@ from lamina.graph.ops.arithmetic import Add
 from lamina.graph.ops.bodies import (
     BatchValues,
     batched_body,
+    closed,
     depending,
     may_vary,
     or_zero,
@@ -152,14 +153,16 @@ class Scan(Op):
         state, slices = self.body.outputs[: self.state], self.body.outputs[self.state :]
         state_dots = [d for d in outer[: self.state] if d is not None]
         slice_dots = [d for d in outer[self.state :] if d is not None]
+        whole = Graph(_interleaved(values, inner), [*state, *state_dots, *slices, *slice_dots])
+        outside, (body,) = closed([whole])
         loop = Scan(
-            Graph(_interleaved(values, inner), [*state, *state_dots, *slices, *slice_dots]),
+            body,
             self.length,
             len(state) + len(state_dots),
             self.slices + sum(d is not None for d in inner[2]),
             self.reverse,
         )
-        both = emit(loop, *_interleaved(self.grouped(operands), dots))
+        both = emit(loop, *outside, *_interleaved(self.grouped(operands), dots))
         first, last = len(state), len(state) + len(state_dots) + len(slices)
         places = itertools.chain(
             range(first, first + len(state_dots)), range(last, last + len(slice_dots))
@@ -333,7 +336,7 @@ class _Backward:
             *inner["slices"].values(), *slice_bars.values(),
         ]  # fmt: skip
         replaced = inner["constants"] | inner["slices"]
-        body = Graph(inputs, grafted([*outputs, *moved], replaced))
+        outside, (body,) = closed([Graph(inputs, grafted([*outputs, *moved], replaced))])
         count = len(state_bars) + len(sums)
         loop = Scan(
             body,
@@ -346,6 +349,7 @@ class _Backward:
         result = (
             emit(
                 loop,
+                *outside,
                 *outer["constants"],
                 *[or_zero(self.bars[i], self.operands[self.op.constants + i]) for i in live],
                 *[or_zero(None, s) for s in sums],
