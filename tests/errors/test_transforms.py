@@ -90,9 +90,122 @@ def test_nothing_to_map() -> None:
     assert whole(error) == (
         "vmap: no tensor is mapped\n"
         "  in_axes: None\n"
-        "  help: give an axis to some argument\n"
+        "  help: give an axis to some argument, or the number of examples as axis_size\n"
         "  at test_nothing_to_map: same(lm.ones((3,)))"
     )
+
+
+def test_leaf_with_another_number_of_examples() -> None:
+    f = lm.vmap(lambda d: d["w"], in_axes=({"w": -1, "deep": [0, None]},))
+    batch = {"w": lm.ones((2, 3)), "deep": [lm.ones((4, 1)), lm.ones(())]}
+    with pytest.raises(lm.ShapeError) as error:
+        f(batch)
+    assert whole(error) == (
+        "vmap: the mapped axes differ in size\n"
+        "  argument 0['w']: f32[2,3], axis -1\n"
+        "  argument 0['deep'][0]: f32[4,1], axis 0\n"
+        "  help: map axes of one size, or pass None in in_axes for shared arguments\n"
+        "  at test_leaf_with_another_number_of_examples: f(batch)"
+    )
+    assert batch["w"].shape == (2, 3)
+
+
+def test_axis_size_that_is_not_that_of_the_examples() -> None:
+    same = lm.vmap(lambda x: x, axis_size=4)
+    with pytest.raises(lm.ShapeError) as error:
+        same(lm.ones((3,)))
+    assert whole(error) == (
+        "vmap: the mapped axes differ in size\n"
+        "  axis_size: 4\n"
+        "  argument 0: f32[3], axis 0\n"
+        "  help: map axes of one size, or pass None in in_axes for shared arguments\n"
+        "  at test_axis_size_that_is_not_that_of_the_examples: same(lm.ones((3,)))"
+    )
+
+
+def test_axes_that_are_no_prefix_of_the_argument() -> None:
+    f = lm.vmap(lambda d: d["w"], in_axes=({"v": 0},))
+    with pytest.raises(lm.UsageError) as error:
+        f({"w": lm.ones((3,))})
+    assert whole(error) == (
+        "vmap: the axes do not fit argument 0\n"
+        "  axes: dict with v\n"
+        "  argument 0: dict with w\n"
+        "  help: give a number, None, or the same structure with numbers and None in place of "
+        "tensors\n"
+        '  at test_axes_that_are_no_prefix_of_the_argument: f({"w": lm.ones((3,))})'
+    )
+
+
+def test_result_that_differs_where_one_is_asked_for() -> None:
+    f = lm.vmap(lambda x: {"y": x}, out_axes=None)
+    with pytest.raises(lm.UsageError) as error:
+        f(lm.ones((3, 2)))
+    assert whole(error) == (
+        "vmap: result['y'] differs between the examples\n"
+        "  result['y']: f32[2]\n"
+        "  out_axes: None\n"
+        "  help: give the axis where the examples go, or make one of them all, as psum does\n"
+        "  at test_result_that_differs_where_one_is_asked_for: f(lm.ones((3, 2)))"
+    )
+
+
+def test_axis_that_the_result_does_not_have() -> None:
+    f = lm.vmap(lambda x: x, out_axes=2)
+    with pytest.raises(lm.AxisError) as error:
+        f(lm.ones((3, 2)))
+    assert whole(error) == (
+        "vmap: result with the example axis: no axis 2\n"
+        "  the tensor has 2 axes\n"
+        "  at test_axis_that_the_result_does_not_have: f(lm.ones((3, 2)))"
+    )
+
+
+def test_name_that_no_axis_has() -> None:
+    f = lm.vmap(lambda x: lm.psum(x, "rows"), axis_name="batch")
+    with pytest.raises(lm.UsageError) as error:
+        f(lm.ones((3,)))
+    assert whole(error) == (
+        "psum: no axis has the name 'rows'\n"
+        "  named here: 'batch'\n"
+        "  help: name it where the function is mapped: lm.vmap(f, axis_name='rows')\n"
+        "  at test_name_that_no_axis_has.<locals>.<lambda>: "
+        'f = lm.vmap(lambda x: lm.psum(x, "rows"), axis_name="batch")'
+    )
+    with pytest.raises(lm.UsageError, match="named here: none"):
+        lm.axis_index("batch")
+
+
+def test_pairs_that_are_no_permutation() -> None:
+    for pairs in ([(0, 1), (2, 1)], [(0, 1), (0, 2)], [(0, 3)], [(-1, 0)]):
+        f = lm.vmap(lambda x, p=pairs: lm.ppermute(x, "i", p), axis_name="i")
+        with pytest.raises(lm.UsageError) as error:
+            f(lm.ones((3,)))
+        assert str(error.value).startswith(
+            "ppermute: the pairs are no permutation of the members\n"
+            f"  perm: {pairs}\n"
+            "  members: 3\n"
+        )
+
+
+def test_slices_for_another_number_of_members() -> None:
+    f = lm.vmap(lambda x: lm.psum_scatter(x, "i"), axis_name="i")
+    with pytest.raises(lm.ShapeError, match="sum_scatter: not one slice for each member"):
+        f(lm.ones((3, 2)))
+    tiled = lm.vmap(lambda x: lm.psum_scatter(x, "i", tiled=True), axis_name="i")
+    with pytest.raises(lm.ShapeError, match="the axis does not divide among the members"):
+        tiled(lm.ones((3, 4)))
+
+
+def test_object_that_is_mapped_in_one_argument_only() -> None:
+    held = {"w": lm.ones((3, 2))}
+    f = lm.vmap(lambda a, b: a["w"] + b["w"][0], in_axes=(0, None))
+    with pytest.raises(lm.UsageError, match="one object stands in two arguments"):
+        f(held, held)
+    with pytest.raises(lm.UsageError, match="one object stands in two arguments"):
+        lm.vmap(lambda a, b: a["w"] + b["w"], in_axes=(None, 0))(held, held)
+    assert held["w"].shape == (3, 2)
+    assert f(held, dict(held)).shape == (3, 2)
 
 
 def test_static_name_that_is_not_there() -> None:

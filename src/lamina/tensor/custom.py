@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from lamina.base.errors import ShapeError, UsageError, user_frames
-from lamina.graph.ir import Value, emit
+from lamina.graph.ir import Graph, Value, emit
+from lamina.graph.ir import placeholder as input_of
 from lamina.graph.ops import Checkpoint, Custom, Identity, Name
 from lamina.graph.ops import sum as sum_of
 from lamina.tensor import eager
 from lamina.tensor.batching import vmap
 from lamina.tensor.control.bodies import Closure, Tree, begin, recorded
 from lamina.tensor.conversion import asarray, cast
+from lamina.tensor.named_axes import Axis, bound, in_sight
 from lamina.tensor.namespace.creation import zeros_like
 from lamina.tensor.tensor import Tensor, wrap
 
@@ -124,16 +128,25 @@ class _Author:
         printed: the name for messages and for the text of a graph.
         arguments: the arguments of the call, taken apart.
         captured: how many of the op's operands come before those, from outside.
+        axes: named axes that the rule may ask for; their places are the last of the captured.
     """
 
     push: Callable[..., Any] | None = None
     pull: Callable[..., Any] | None = None
 
-    def __init__(self, f: Any, printed: str, arguments: Sequence[Tree], captured: int):
+    def __init__(
+        self,
+        f: Any,
+        printed: str,
+        arguments: Sequence[Tree],
+        captured: int,
+        axes: Sequence[Axis] = (),
+    ):
         self.f = f
         self.printed = printed
         self.arguments = arguments
         self.captured = captured
+        self.axes = axes
 
     def lifted(self, size: int, is_batched: Sequence[bool]) -> Any:
         """The rule for many examples at once."""
@@ -148,6 +161,11 @@ class _Author:
         """What stands for the leaves of the arguments among things for all operands."""
         return list(operands[self.captured :])
 
+    def named(self, operands: Sequence[Value]) -> AbstractContextManager[None]:
+        """Inside, the names are those of the call, with the places that the operands say now."""
+        places = operands[self.captured - len(self.axes) : self.captured]
+        return bound([replace(a, place=v) for a, v in zip(self.axes, places, strict=True)])
+
 
 class _Forward(_Author):
     """A rule that gives tangents; cotangents follow by transposing it."""
@@ -156,7 +174,8 @@ class _Forward(_Author):
         """A tangent for each result."""
         leaves = [wrap(v) for v in self.own(operands)]
         given = [zeros_like(x) if d is None else wrap(d) for x, d in zip(leaves, self.own(dots))]
-        result = self.f(self.filled(leaves), self.filled(given))
+        with self.named(operands):
+            result = self.f(self.filled(leaves), self.filled(given))
         if not isinstance(result, tuple) or len(result) != 2:
             raise UsageError(
                 f"{self.printed}: the rule does not return a pair",
@@ -180,7 +199,8 @@ class _Backward(_Author):
     def pull(self, operands: Sequence[Value], bars: Sequence[Any]) -> list[Any]:  # type: ignore[override]
         """A cotangent, or None, for each operand."""
         forward, backward = self.f
-        result = forward(*self.filled([wrap(v) for v in self.own(operands)]))
+        with self.named(operands):
+            result = forward(*self.filled([wrap(v) for v in self.own(operands)]))
         if not isinstance(result, tuple) or len(result) != 2:
             raise UsageError(
                 f"{self.printed}: the forward rule does not return a pair",
@@ -188,7 +208,9 @@ class _Backward(_Author):
                 "return (result, what the backward rule needs)",
             )
         given = Tree.of(result[0]).filled([wrap(b) for b in bars])
-        found = self._like_arguments(backward(result[1], given))
+        with self.named(operands):
+            bar = backward(result[1], given)
+        found = self._like_arguments(bar)
         return [None] * self.captured + [None if t is None else t._value for t in found]
 
     def _like_arguments(self, given: Any) -> list[Tensor | None]:
@@ -297,13 +319,22 @@ class _Customised:
             closure = Closure()
             closure.add([t._value for t in copies], result.values, since)
             (graph,) = closure.graphs()
-            rule = self.kind(self._rule, self._title, arguments, len(closure.captured))
-            operands = [*closure.captured, *[t._value for t in leaves]]
+            axes = in_sight()
+            captured = [*closure.captured, *[axis.place for axis in axes]]
+            graph = _with_places(graph, len(closure.captured), axes) if axes else graph
+            rule = self.kind(self._rule, self._title, arguments, len(captured), axes)
+            operands = [*captured, *[t._value for t in leaves]]
             return result.filled(recorded(Custom(graph, rule), operands, len(graph.outputs)))
 
     @property
     def _title(self) -> str:
         return getattr(self._f, "__name__", self.name)
+
+
+def _with_places(graph: Graph, at: int, axes: Sequence[Axis]) -> Graph:
+    """The graph with an input for the place on each axis, which it does not read, before `at`."""
+    places = [input_of(axis.place.type) for axis in axes]
+    return Graph([*graph.inputs[:at], *places, *graph.inputs[at:]], graph.outputs)
 
 
 class custom_jvp(_Customised):

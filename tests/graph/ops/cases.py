@@ -510,10 +510,21 @@ CONTROL = [
       for n in (-1, 0, 1, 2, 5)),
 ]  # fmt: skip
 
+_FIRST = ops.constant(0, int32)
+COLLECTIVE = [  # of a member alone on its axis; tests/tensor/test_collectives.py has the rest
+    Case(op, f, (o,))
+    for op, f in {
+        "all_sum": lambda x: ops.all_sum(x, _FIRST, 1),
+        "all_gather": lambda x: ops.all_gather(x, _FIRST, 1, -1),
+        "sum_scatter": lambda x: ops.sum_scatter(x, _FIRST, 1, -2),
+    }.items()
+    for o in (f64(1, 3), f64(2, 1, 4), f64(1, 0))
+]  # fmt: skip
+
 CASES = [
     *ARITHMETIC, *TRANSCENDENTAL, *COMPLEX, *INTEGERS, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS,
     *CONTRACTIONS, *INDEXING, *DYNAMIC, *CUMULATIVE, *SORTING, *CONTROL, *FUSIONS,
-    *LINALG, *FOURIER,
+    *LINALG, *FOURIER, *COLLECTIVE,
 ]  # fmt: skip
 
 
@@ -536,7 +547,7 @@ CASES += [
     twin
     for c in (
         *ARITHMETIC, *TRANSCENDENTAL, *LOGIC, *REDUCTIONS, *SHAPING, *WINDOWS, *CONTRACTIONS,
-        *INDEXING, *DYNAMIC, *(_tamer(c) for c in CONTROL if c.op == "scan"),
+        *INDEXING, *DYNAMIC, *COLLECTIVE, *(_tamer(c) for c in CONTROL if c.op == "scan"),
     )
     if all(o.shape not in SHAPES or o.shape == (3, 5) for o in c.operands)
     and (twin := in_complex(c))

@@ -341,7 +341,34 @@ CONTROL = [
     one("vmap", lm.vmap(lambda r: r * lm.sum(r))),
 ]
 
-CASES = [*UNARY, *BINARY, *COMPLEX, *REDUCTIONS, *SHAPES, *PICKING, *PRODUCTS, *CONTROL]
+
+def _named(call: Any) -> Any:
+    """A call on rows that are the members of an axis."""
+    return lm.vmap(call, axis_name="i")
+
+
+COLLECTIVES = [
+    one("all_gather", _named(lambda r: lm.all_gather(r, "i", axis=1) * r[0])),
+    one("axis_index", _named(lambda r: lm.sin(r) * lm.axis_index("i"))),
+    one("pmax", _named(lambda r: lm.pmax(r, "i") * r)),
+    one("pmean", _named(lambda r: lm.sin(lm.pmean(r, "i")) * r)),
+    one("pmin", _named(lambda r: lm.pmin(r, "i") * r)),
+    one("ppermute", _named(lambda r: lm.ppermute(r * r, "i", [(0, 1)]) + r)),
+    one("psum", _named(lambda r: lm.psum(r, "i") * r)),
+    one("psum_scatter", _named(lambda r: lm.psum_scatter(r, "i") * r[0]), shape=(3, 3)),
+]
+
+CASES = [
+    *UNARY,
+    *BINARY,
+    *COMPLEX,
+    *REDUCTIONS,
+    *SHAPES,
+    *PICKING,
+    *PRODUCTS,
+    *CONTROL,
+    *COLLECTIVES,
+]
 
 REASONS = {
     "makes values from no operand that varies": """arange empty empty_like eye geomspace identity
@@ -354,7 +381,7 @@ REASONS = {
     "takes integers": """bitwise_and bitwise_invert bitwise_left_shift bitwise_or
         bitwise_right_shift bitwise_xor gcd lcm ix_ ravel_multi_index unravel_index""",
     "says something of types or shapes": """__array_namespace_info__ broadcast_shapes can_cast
-         eval_shape include_dir is_complex isdtype result_type register_node spec""",
+         axis_size eval_shape include_dir is_complex isdtype result_type register_node spec""",
     "has no derivative on purpose, see tests/tensor": """from_dlpack io_callback nextafter
         pure_callback stop_gradient""",
     "has no forward mode, see tests/tensor/test_custom.py": "custom_vjp",

@@ -45,6 +45,14 @@ from lamina.graph.ops.call import named as named
 from lamina.graph.ops.call import within as within
 from lamina.graph.ops.callback import Callback as Callback
 from lamina.graph.ops.callback import Host as Host
+from lamina.graph.ops.collective import Alike as Alike
+from lamina.graph.ops.collective import AllGather as AllGather
+from lamina.graph.ops.collective import AllSum as AllSum
+from lamina.graph.ops.collective import Collective as Collective
+from lamina.graph.ops.collective import SumScatter as SumScatter
+from lamina.graph.ops.collective import all_gather as all_gather
+from lamina.graph.ops.collective import all_sum as all_sum
+from lamina.graph.ops.collective import sum_scatter as sum_scatter
 from lamina.graph.ops.comparison import Comparison as Comparison
 from lamina.graph.ops.comparison import Equal as Equal
 from lamina.graph.ops.comparison import Less as Less

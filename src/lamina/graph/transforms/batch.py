@@ -2,8 +2,9 @@
 
 Ops lift over leading axes, so the rule for every op is: put the new axis first and keep the op.
 What is not batched but meets something batched is expanded. An op may know better than that:
-`batch(size, operands, is_batched)` gives the batched result, or None for the general rule. An op
-with several results lifts each of them, and its `batch` gives a value with as many parts.
+`batch(size, operands, is_batched)` gives the batched result, or None for the general rule, or
+`Alike`: a result that all examples share. An op with several results lifts each of them, and its
+`batch` gives a value with as many parts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lamina.graph.ir import (
     placeholder,
     topological,
 )
-from lamina.graph.ops import Item, constant, expand, splat_value
+from lamina.graph.ops import Alike, Item, constant, expand, splat_value
 
 
 def batch(graph: Graph, size: int, mapped: Sequence[bool]) -> Graph:
@@ -61,30 +62,50 @@ def batch_values(outputs: Sequence[Value], batched: dict[int, Value], size: int)
     Returns:
         The outputs with the new axis first; one that is the same for all examples is repeated.
     """
+    found = lifted_values(outputs, batched, size)
+    return [v if is_batched else repeated(v, size) for v, is_batched in found]
+
+
+def lifted_values(
+    outputs: Sequence[Value], batched: dict[int, Value], size: int
+) -> list[tuple[Value, bool]]:
+    """Like `batch_values`, but what is the same for all examples is not repeated.
+
+    Returns:
+        Each output, and whether it has the new axis, then its first.
+    """
     new: dict[int, Any] = dict(batched)  # of what a loop or branch gave, a tuple of its parts
+    alike: dict[int, Value] = {}  # what follows from results that all examples share
     for v in topological(outputs, stop=lambda v: v.id in batched):
-        if v.id not in new and v.op is not None and any(o.id in new for o in v.operands):
-            with at(v.span):
-                new[v.id] = _lifted(v, new, size)
-    return [new[v.id] if v.id in new else _repeated(v, size) for v in outputs]
+        if v.id in new or v.op is None:
+            continue
+        with at(v.span):
+            if any(o.id in new for o in v.operands):
+                result = _lifted(v, new, alike, size)
+                if isinstance(result, Alike):
+                    alike[v.id] = result.value
+                else:
+                    new[v.id] = result
+            elif alike and any(o.id in alike for o in v.operands):
+                alike[v.id] = emit(v.op, *[alike.get(o.id, o) for o in v.operands])
+    return [(new[v.id], True) if v.id in new else (alike.get(v.id, v), False) for v in outputs]
 
 
-def _lifted(v: Value, new: dict[int, Any], size: int) -> Any:
+def _lifted(v: Value, new: dict[int, Any], alike: dict[int, Value], size: int) -> Any:
     """One node with at least one batched operand."""
     op: Any = v.op
     is_batched = tuple(o.id in new for o in v.operands)
     if isinstance(op, Item) and isinstance(new[v.operands[0].id], tuple):
         return new[v.operands[0].id][op.index]
+    known = tuple(new[o.id] if o.id in new else alike.get(o.id, o) for o in v.operands)
     if op.lift is not None:
-        known = tuple(new.get(o.id, o) for o in v.operands)
         return op.lift(batch_values, size, known, is_batched)
     special = getattr(op, "batch", None)
     if special is not None:
-        known = tuple(new.get(o.id, o) for o in v.operands)
         result = special(size, known, is_batched)
         if result is not None:
             return result
-    return lift_over(v, tuple(new.get(o.id) for o in v.operands), size)
+    return lift_over(v, [w if b else repeated(w, size) for w, b in zip(known, is_batched)], size)
 
 
 def lift_over(v: Value, operands: Sequence[Value | None], size: int) -> Value:
@@ -95,7 +116,7 @@ def lift_over(v: Value, operands: Sequence[Value | None], size: int) -> Value:
         operands: the batched operands; None where one is the same for all examples.
         size: number of examples.
     """
-    full = [w if w is not None else _repeated(o, size) for w, o in zip(operands, v.operands)]
+    full = [w if w is not None else repeated(o, size) for w, o in zip(operands, v.operands)]
     lifted = emit(v.op, *full)
     if lifted.type != _lifted_type(v.type, size):
         raise ShapeError(
@@ -106,7 +127,7 @@ def lift_over(v: Value, operands: Sequence[Value | None], size: int) -> Value:
     return lifted
 
 
-def _repeated(v: Value, size: int) -> Value:
+def repeated(v: Value, size: int) -> Value:
     """A value that is the same for all examples, with the new axis first."""
     number = splat_value(v)
     if number is not None:
