@@ -21,7 +21,7 @@ from lamina.graph.ir import REGISTRY
 from lamina.graph.ir.op import snake
 from lamina.graph.ops import Definition, Foreign, ForeignKernel
 from lamina.runtime.foreign import Prepared, run
-from lamina.tensor.control.bodies import recorded
+from lamina.tensor.control.bodies import recorded, require_callable
 from lamina.tensor.conversion import asarray
 from lamina.tensor.custom import custom_jvp, custom_vjp
 from lamina.tensor.tensor import Tensor
@@ -86,6 +86,7 @@ class CustomOp:
     """
 
     def __init__(self, rule: Callable[..., Any], outputs: Sequence[str] = ()):
+        require_callable("custom_op", rule=rule)
         functools.update_wrapper(self, rule)
         title = rule.__name__
         known = REGISTRY.get(snake(title))
