@@ -219,6 +219,40 @@ def test_static_name_that_is_not_there() -> None:
     )
 
 
+def test_static_position_that_is_not_there() -> None:
+    for number in (2, -3):
+        with pytest.raises(lm.UsageError) as error:
+            lm.jit(lambda x, mode, *, n=1: x, static_argnums=number)
+        assert whole(error) == (
+            f"jit: static_argnums: no positional argument {number}\n"
+            "  arguments: x, mode, n\n"
+            "  help: an argument after * has a name only: give it in static_argnames\n"
+            "  at test_static_position_that_is_not_there: "
+            "lm.jit(lambda x, mode, *, n=1: x, static_argnums=number)"
+        )
+    with pytest.raises(lm.UsageError) as error:
+        lm.jit(lambda x, *sizes: x, static_argnums=-1)
+    assert whole(error) == (
+        "jit: static_argnums: no positional argument -1\n"
+        "  arguments: x, *sizes\n"
+        "  help: from the end can only be counted where their number is known\n"
+        "  at test_static_position_that_is_not_there: "
+        "lm.jit(lambda x, *sizes: x, static_argnums=-1)"
+    )
+
+
+def test_static_position_that_is_a_name() -> None:
+    with pytest.raises(lm.UsageError) as error:
+        lm.jit(lambda x, mode: x, static_argnums=("mode",))
+    assert whole(error) == (
+        "jit: static_argnums holds something that is no position: 'mode'\n"
+        "  arguments: x, mode\n"
+        "  help: positions are integers; arguments by name go into static_argnames\n"
+        "  at test_static_position_that_is_a_name: "
+        'lm.jit(lambda x, mode: x, static_argnums=("mode",))'
+    )
+
+
 def test_static_argument_that_is_not_hashable() -> None:
     f = lm.jit(lambda x, sizes: x.reshape(sizes), static_argnames="sizes")
     with pytest.raises(lm.UsageError) as error:

@@ -183,6 +183,46 @@ def test_static_arguments():
         lm.jit(lambda x: x, static_argnames="m")
 
 
+@pytest.mark.parametrize("numbers", [1, (1,), [-2], (np.int64(1), -2)])
+def test_static_arguments_by_position(numbers):
+    """However a call gives them."""
+
+    @lm.jit(static_argnums=numbers)
+    def f(x, n, y):
+        return x.reshape((n, -1)) * y
+
+    x = lm.ones((6,))
+    assert f(x, 2, 1.0).shape == (2, 3) and f(x, n=3, y=2.0).shape == (3, 2)
+    assert f(x, y=5.0, n=2).shape == (2, 3)
+    assert f.signatures == 3  # two ways to write the call with n = 2
+
+
+def test_static_arguments_by_name_and_by_position():
+    f = lm.jit(lambda x, n, mode: x * n if mode == "times" else x, static_argnums=-1,
+               static_argnames=("n", "mode"))  # fmt: skip
+    assert f(lm.asarray(2.0), 3, "times").tolist() == 6.0
+    assert f(lm.asarray(2.0), 3, mode="no").tolist() == 2.0
+
+
+def test_static_arguments_among_any_number():
+    powers = lm.jit(lambda x, *n: [x**k for k in n], static_argnums=(1, 2))
+    assert [t.tolist() for t in powers(lm.asarray(2.0), 2, 3)] == [4.0, 8.0]
+    scaled = lm.jit(lambda x, **options: x * len(options["name"]), static_argnames="name")
+    assert scaled(lm.asarray(2.0), name="abc").tolist() == 6.0
+    power = lm.jit(pow, static_argnums=1)
+    assert power(lm.asarray([1.0, 3.0]), 2).tolist() == [1.0, 9.0]
+
+
+def test_a_static_object_in_every_transform():
+    """A function as an argument, the loss of a derivative, an example of many."""
+    apply = lm.jit(lambda f, x: f(x), static_argnums=0)
+    x = lm.asarray([0.5, 1.0])
+    assert apply(lm.sin, x).tolist() == lm.sin(x).tolist()
+    slope = lm.grad(lambda x: apply(lm.sum, x * x))(x)
+    assert slope.tolist() == [1.0, 2.0]
+    assert lm.vmap(lambda e: apply(lm.square, e))(x).tolist() == [0.25, 1.0]
+
+
 def test_captured_tensors_and_arrays():
     w = lm.asarray([1.0, 2.0]) * 2
     f = lm.jit(lambda x: x * w + lm.asarray(np.array([10.0, 20.0], np.float32)))

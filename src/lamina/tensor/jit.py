@@ -9,7 +9,6 @@ run it and write the new leaves back.
 from __future__ import annotations
 
 import functools
-import inspect
 import time
 import types
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from lamina.tensor import eager
 from lamina.tensor.dynamic_shapes import DynamicShapes
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.retraces import Trace, described, traced_for
+from lamina.tensor.static_arguments import Static, static_arguments
 from lamina.tensor.traced import Traced
 
 PROGRAMS_KEPT = 512  # of a function with dynamic shapes: the plans of so many sizes
@@ -30,6 +30,12 @@ PROGRAMS_KEPT = 512  # of a function with dynamic shapes: the plans of so many s
 class Jitted:
     """A function that runs as one compiled program for each signature of its arguments.
 
+    Args:
+        f: the function.
+        statics: its static arguments.
+        donate: whether replaced leaves give their memory away.
+        dynamic_shapes: sizes that are symbols.
+
     Attributes:
         donate: whether buffers of leaves that a call replaces are given to the results.
     """
@@ -37,15 +43,14 @@ class Jitted:
     def __init__(
         self,
         f: Callable[..., Any],
-        static_argnames: Sequence[str],
+        statics: Sequence[Static],
         donate: bool,
         dynamic_shapes: Mapping[str, Any] | None = None,
     ):
         functools.update_wrapper(self, f)
         self.donate = donate
         self._f = f
-        self._static = frozenset(static_argnames)
-        self._positions = _static_positions(f, self._static)
+        self._statics = statics
         self._programs: dict[Any, Traced] = {}
         self._traces: list[Trace] = []
         self._shapes = DynamicShapes(f, dynamic_shapes) if dynamic_shapes else None
@@ -106,7 +111,7 @@ class Jitted:
 
     def _found(self, call: list[Any]) -> tuple[Traced, Any]:
         """The program for a call, traced when there is none yet, and the call flattened."""
-        statics = self._take_statics(call) if self._static else ()
+        statics = self._take_statics(call) if self._statics else ()
         if self._shapes is not None:
             self._shapes.take_arrays(call)
         with exclusive.lock:
@@ -138,8 +143,8 @@ class Jitted:
         """Static arguments out of the call; their places hold None."""
         kwargs = call[-1]
         found: list[Any] = []
-        for position, name in self._positions:
-            if position < len(call) - 1:
+        for position, name in self._statics:
+            if position is not None and position < len(call) - 1:
                 found.append((position, _kind(call[position]), call[position]))
                 call[position] = None
             elif name in kwargs:
@@ -193,23 +198,11 @@ def _unhashable(statics: tuple[Any, ...]) -> UsageError:
     )
 
 
-def _static_positions(f: Callable[..., Any], names: frozenset[str]) -> list[tuple[int, str]]:
-    if not names:
-        return []
-    parameters = list(inspect.signature(f).parameters)
-    for name in sorted(names):
-        if name not in parameters:
-            raise UsageError(
-                f"jit: static_argnames names no argument {name!r}",
-                [f"arguments: {', '.join(parameters)}"],
-            )
-    return [(i, name) for i, name in enumerate(parameters) if name in names]
-
-
 def jit(
     f: Callable[..., Any] | None = None,
     *,
     static_argnames: Sequence[str] | str = (),
+    static_argnums: Sequence[int] | int = (),
     donate: bool = True,
     control_flow: str = "trace",
     dynamic_shapes: Mapping[str, Any] | None = None,
@@ -224,6 +217,8 @@ def jit(
     Args:
         f: the function; without it, `jit(...)` is a decorator with options.
         static_argnames: arguments whose values are part of the signature, for Python control flow.
+        static_argnums: the same by position, from the end if negative. An argument that has a name
+            and a position is static however a call gives it.
         donate: give the memory of tensors that a call replaces to the results.
         control_flow: "trace" runs Python's `if`, `while` and `for` once, while tracing; "convert"
             rewrites them from the source, so that tensors may decide (see `convert`).
@@ -233,6 +228,7 @@ def jit(
             same with such descriptions in them.
 
     Raises:
+        UsageError: the function has no such argument, or a static argument is not hashable.
         TraceError: the function looks at a value while it is traced, or at a size that is a symbol.
         ShapeError: sizes of a call do not fit `dynamic_shapes`.
 
@@ -244,7 +240,6 @@ def jit(
         >>> double(lm.asarray([1.0, 2.0]))
         Tensor([2., 4.], shape=(2,), dtype=float32)
     """
-    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     if f is not None and not callable(f):
         raise UsageError(
             "jit: takes a function",
@@ -260,6 +255,9 @@ def jit(
         from lamina.tensor.convert.convert import convert  # the rewriters: on first use only
 
         prepared = convert
-    if f is None:
-        return lambda g: Jitted(prepared(g), names, donate, dynamic_shapes)
-    return Jitted(prepared(f), names, donate, dynamic_shapes)
+
+    def jitted(g: Callable[..., Any]) -> Jitted:
+        statics = static_arguments(g, static_argnames, static_argnums)
+        return Jitted(prepared(g), statics, donate, dynamic_shapes)
+
+    return jitted if f is None else jitted(f)
