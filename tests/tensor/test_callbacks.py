@@ -42,6 +42,69 @@ def test_a_derivative_by_a_rule() -> None:
     np.testing.assert_allclose(np.asarray(many), np.cos([0.1, 0.2]))
 
 
+def _through(call: Any, x: Any) -> Any:
+    return lm.sum(call(np.sin, x, x) * x)
+
+
+def _in_a_scan(call: Any, x: Any) -> Any:
+    step = lambda c, e: (call(np.sin, c * e, c * e), None)
+    return lm.scan(step, x[0], x)[0]
+
+
+@pytest.mark.parametrize("body", [_through, _in_a_scan])
+@pytest.mark.parametrize("call", [lm.pure_callback, lm.io_callback], ids=lambda f: f.__name__)
+def test_a_derivative_through_a_result_is_an_error(call: Any, body: Any) -> None:
+    """And not zero, in both modes."""
+    x = lm.asarray([0.3, 0.7])
+    f = lambda x: body(call, x)
+    ways = {
+        "grad": lm.grad(f),
+        "grad in jit": lm.jit(lm.grad(f)),
+        "jit in grad": lm.grad(lm.jit(f)),
+        "jvp": lambda x: lm.jvp(f, [x], [x])[1],
+        "vmap of grad": lambda x: lm.vmap(lm.grad(f))(lm.stack([x, x])),
+        "checkpoint": lm.grad(lm.checkpoint(f)),
+        "linearize": lambda x: lm.linearize(f, x)[1](x),
+    }
+    for way, g in ways.items():
+        with pytest.raises(lm.UsageError, match=f"{call.__name__} sin: has no derivative") as error:
+            g(x)
+        assert "lm.custom_jvp or lm.custom_vjp" in str(error.value), way
+    assert np.isfinite(np.asarray(f(x))).all()
+
+
+@pytest.mark.parametrize("call", [lm.pure_callback, lm.io_callback], ids=lambda f: f.__name__)
+def test_a_result_that_is_not_differentiated_is_no_error(call: Any) -> None:
+    x = lm.asarray([0.3, 0.7], dtype=lm.float64)
+    count = lambda v: np.asarray(v.size, np.int32)
+    fine = {
+        "operands stopped": lambda x: x * call(np.sin, x, lm.stop_gradient(x)),
+        "result stopped": lambda x: x * lm.stop_gradient(call(np.sin, x, x)),
+        "integers": lambda x: x * call(count, lm.spec((), "int32"), x),
+        "a comparison": lambda x: lm.where(call(np.sin, x, x) > 0.5, x * x, x),
+        "beside the loss": lambda x: (call(np.sin, x, x), x * x)[1],
+    }
+    for name, f in fine.items():
+        loss = lambda x, f=f: lm.sum(f(x))
+        found = lm.jit(lm.grad(loss))(x)
+        slope = lm.jvp(loss, [x], [lm.ones_like(x)])[1]
+        np.testing.assert_allclose(float(slope), float(lm.sum(found)), 1e-12, err_msg=name)
+        assert float(slope) != 0.0, name
+
+
+@pytest.mark.parametrize("call", [lm.pure_callback, lm.io_callback], ids=lambda f: f.__name__)
+def test_a_reverse_rule_around_a_callback(call: Any) -> None:
+    @lm.custom_vjp
+    def sine(x: Any) -> Any:
+        return call(np.sin, x, x)
+
+    sine.defvjp(lambda x: (sine(x), x), lambda x, bar: (bar * call(np.cos, x, x),))
+    x = lm.asarray([0.3, 0.7], dtype=lm.float64)
+    for transform in (lambda f: f, lm.jit):
+        found = transform(lm.grad(lambda x: lm.sum(sine(x) ** 2)))(x)
+        np.testing.assert_allclose(found.numpy(), np.sin(2 * x.numpy()), 1e-12)
+
+
 def test_effects_happen_once_a_call_and_in_order() -> None:
     seen: list[Any] = []
     note = lambda *a: seen.append([int(x) for x in a])

@@ -20,8 +20,9 @@ def pure_callback(f: Callable[..., Any], result: Any, *args: Any) -> Any:
     """`f(*args)` computed by Python when the program runs, on NumPy arrays.
 
     `f` must be a pure function: it may be called once for several equal calls, or not at all where
-    nobody needs the result. It has no derivative; wrap it with `custom_jvp` or `custom_vjp` to give
-    it one. Under `vmap` it is called for each example.
+    nobody needs the result. A derivative through it is an error; wrap it with `custom_jvp` or
+    `custom_vjp` to give it one, or take `stop_gradient` of its operands or results. Under `vmap` it
+    is called for each example.
 
     Args:
         f: takes arrays, returns an array or a tuple of arrays of the declared types.
@@ -31,6 +32,7 @@ def pure_callback(f: Callable[..., Any], result: Any, *args: Any) -> Any:
     Raises:
         CallError: `f` raised; its error is the cause.
         ShapeError, DTypeError: `f` returned something else than declared.
+        UsageError: a result is differentiated.
 
     Example:
         >>> import numpy as np
@@ -52,7 +54,8 @@ def pure_callback(f: Callable[..., Any], result: Any, *args: Any) -> Any:
 def io_callback(f: Callable[..., Any], result: Any, *args: Any, ordered: bool = True) -> Any:
     """`f(*args)` called by Python each time the program runs, for what it does.
 
-    Outside of `jit` and loops it is called at once.
+    Outside of `jit` and loops it is called at once. A derivative through its results is an error,
+    as with `pure_callback`.
 
     Args:
         f: takes NumPy arrays; returns None, or arrays of the declared types.

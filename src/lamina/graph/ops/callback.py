@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable as Function
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from lamina.base.errors import DTypeError, ShapeError
+from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.base.records import frozen
 from lamina.graph.ir import TensorType, TupleType
 from lamina.graph.ops.opaque import Opaque
@@ -35,7 +36,6 @@ class Callback(Opaque):
     """
 
     arity = None
-    constant = True
     host: Host
     takes: tuple[TensorType, ...]
     gives: tuple[TensorType, ...]
@@ -89,6 +89,18 @@ class Callback(Opaque):
             )
         found = [_checked(self.host.printed, r, t) for r, t in zip(results, wanted)]
         return [*found, np.zeros((), np.uint8)] if self.effect else found
+
+    def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
+        called = "io_callback" if self.effect else "pure_callback"
+        raise UsageError(
+            f"{called} {self.host.printed}: has no derivative",
+            [f"operands: {', '.join(str(t) for t in self._differentiated(dots))}"],
+            "give it one by lm.custom_jvp or lm.custom_vjp, or take lm.stop_gradient of its "
+            "operands or results",
+        )
+
+    def _differentiated(self, dots: Sequence[Any]) -> list[TensorType]:
+        return [t for t, dot in zip(self.takes, dots) if dot is not None]
 
 
 def _checked(name: str, result: Any, type: TensorType) -> np.ndarray:

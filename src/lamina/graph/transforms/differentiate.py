@@ -80,7 +80,8 @@ def push_forward(
         A tangent for each output, None where it is zero.
     """
     found: dict[int, Any] = dict(dots)
-    for v in topological(outputs, stop=lambda v: v.id in dots):
+    ends = lambda v: v.id in dots or (v.op is not None and v.op.constant)
+    for v in topological(outputs, stop=ends):
         if v.id in found or v.op is None or v.op.constant:
             continue
         if varies(v) and any(found.get(o.id) is not None for o in v.operands):
