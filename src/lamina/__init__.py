@@ -12,6 +12,7 @@ program has no front end. The first program that is compiled loads the compiler.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from lamina.tensor.convert.operators.loop import bound_steps as bound_steps
     from lamina.tensor.export import export as export
 
-_ROOMS = (
+_ROOMS = (  # those that are there
     "classical",
     "cli",
     "data",
@@ -49,12 +50,12 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Names that are imported on first use."""
-    if name in _ROOMS:
+    if name in _ROOMS and _is_there(name):
         return importlib.import_module(f"lamina.{name}")
     if name in _LATE:
         found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
         return found
-    if not name.startswith("__") or name in _SPECIAL:
+    if name not in _ROOMS and (not name.startswith("__") or name in _SPECIAL):
         _bring_front()
         if name in globals():
             return globals()[name]
@@ -62,8 +63,11 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    _bring_front()
-    return sorted({*globals(), *_ROOMS, *_LATE})
+    return sorted({*__getattr__("__all__"), *(n for n in globals() if n.startswith("__"))})
+
+
+def _is_there(room: str) -> bool:
+    return importlib.util.find_spec(f"lamina.{room}") is not None
 
 
 def _bring_front() -> None:
@@ -72,3 +76,4 @@ def _bring_front() -> None:
     names = {k: v for k, v in vars(front).items() if not k.startswith("_") or k in _SPECIAL}
     del names["annotations"]
     globals().update(names)
+    globals()["__all__"] = sorted({*names, *_LATE, *filter(_is_there, _ROOMS)})

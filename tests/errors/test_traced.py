@@ -26,7 +26,8 @@ def test_branch_inside_jit() -> None:
         "bool(): the tensor has no value yet inside jit\n"
         "  tensor: bool[]\n"
         "  made at test_branch_inside_jit.<locals>.f: if x.sum() > 0:\n"
-        "  help: choose between values with lm.where(condition, x, y), or look outside jit\n"
+        "  help: choose between values with lm.where(condition, x, y), or look outside jit; "
+        'lm.jit(f, control_flow="convert") turns if and while into lm.cond and lm.while_loop\n'
         "  at test_branch_inside_jit.<locals>.f: if x.sum() > 0:"
     )
 
@@ -57,12 +58,15 @@ def test_every_look(name: str, transform: str) -> None:
 
     with pytest.raises(lm.TraceError) as error:
         getattr(lm, transform)(f)(lm.stack([x, x]))
+    convert = {"jit": 'lm.jit(f, control_flow="convert")', "vmap": "lm.convert(f)"}[transform]
+    branch = f"; {convert} turns if and while into lm.cond and lm.while_loop"
     assert whole(error).splitlines()[:-1] == [
         f"{name}: the tensor has no value yet inside {transform}",
         "  tensor: i64[]",
         "  made at test_every_look.<locals>.f: total = x.sum()",
         "  help: choose between values with lm.where(condition, x, y), or look outside "
-        + transform,
+        + transform
+        + (branch if name == "bool()" else ""),
     ]
     assert "test_traced.py" in str(error.value).splitlines()[-1]
 

@@ -81,9 +81,9 @@ def test_look_inside_jit():
     first, *_ = str(error.value).split("\n  made at")
     assert first == "bool(): the tensor has no value yet inside jit\n  tensor: bool[]"
     assert (
-        "  help: choose between values with lm.where(condition, x, y), or look outside jit\n"
-        in str(error.value)
-    )
+        "  help: choose between values with lm.where(condition, x, y), or look outside jit; "
+        'lm.jit(f, control_flow="convert") turns if and while into lm.cond and lm.while_loop\n'
+    ) in str(error.value)
     assert str(error.value).endswith("in test_look_inside_jit.<locals>.f:  if x.sum() > 0:")
 
 

@@ -280,6 +280,9 @@ def looked_inside(value: Value, source: Source, look: str) -> TraceError:
             "return it from the function, or assign it to an attribute of an argument",
         )
     way_out = f"choose between values with lm.where(condition, x, y), or look outside {where}"
+    if look == "bool()":  # an if, a while, an assert, an and
+        rewrite = 'lm.jit(f, control_flow="convert")' if where == "jit" else "lm.convert(f)"
+        way_out += f"; {rewrite} turns if and while into lm.cond and lm.while_loop"
     if source.scalar and where == "jit":
         way_out += "; a Python number that steers the program goes into static_argnames"
     return TraceError(f"{look}: the tensor has no value yet inside {where}", facts, way_out)
