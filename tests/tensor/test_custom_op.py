@@ -176,6 +176,70 @@ def test_definitions_that_make_no_sense() -> None:
         lm.custom_op(lambda x: x.shape)(lm.ones(3))
 
 
+def weighted(calls: list[Any]) -> Any:
+    """Sums along the last axis, times a weight: one call serves many rows."""
+
+    @lm.custom_op
+    def row_sums(x, w, *, scale=1.0):
+        return x.with_shape(x.shape[:-1])
+
+    @row_sums.defreference
+    def _(x, w, *, scale):
+        calls.append(x.shape)
+        return (x * w).sum(-1) * scale
+
+    @row_sums.defvmap
+    def _(axis_size, in_batched, x, w, scale):
+        if not in_batched[1]:
+            return row_sums(x, w, scale=scale)
+        if not in_batched[0]:
+            x = lm.broadcast_to(x, (axis_size, *x.shape))
+        places = (axis_size, *(1,) * (x.ndim - 2), -1)
+        return row_sums(x * w.reshape(places), lm.ones_like(w[0]), scale=scale)
+
+    @row_sums.defjvp
+    def _(primals, tangents, scale):
+        (x, w), (dx, dw) = primals, tangents
+        return row_sums(x, w, scale=scale), lm.sum(dx * w + x * dw, axis=-1) * scale
+
+    return row_sums
+
+
+def test_many_examples_by_a_rule_of_the_authors() -> None:
+    """The reference is called once for all, also under two axes, and under derivatives."""
+    calls: list[Any] = []
+    op = weighted(calls)
+    cube, w = RNG.uniform(size=(5, 2, 4)), RNG.uniform(size=(5, 4))
+    one = lambda x, w: op(x, w, scale=2.0)
+    cases = [
+        ((0, 0), (cube, w), np.einsum("nij,nj->ni", cube, w)),
+        ((0, None), (cube, w[0]), cube @ w[0]),
+        ((None, 0), (cube[0], w), np.einsum("ij,nj->ni", cube[0], w)),
+    ]
+    for axes, given, wanted in cases:
+        tensors = [lm.asarray(x) for x in given]
+        for f in (lm.vmap(one, in_axes=axes), lm.jit(lm.vmap(one, in_axes=axes))):
+            calls.clear()
+            np.testing.assert_allclose(f(*tensors).numpy(), 2.0 * wanted, 1e-12)
+            assert calls == [(5, 2, 4)]
+        loss = lambda *xs, axes=axes: lm.sum(lm.vmap(one, in_axes=axes)(*xs) ** 2)
+        plain = lambda x, w: lm.sum(x * w, axis=-1) * 2.0
+        wants = lambda *xs, axes=axes, f=plain: lm.sum(lm.vmap(f, in_axes=axes)(*xs) ** 2)
+        for got, want in zip(lm.grad(loss, (0, 1))(*tensors), lm.grad(wants, (0, 1))(*tensors)):
+            np.testing.assert_allclose(got.numpy(), want.numpy(), 1e-12)
+    rows = lm.vmap(lambda m: lm.vmap(lambda r: one(r, lm.asarray(w[0])))(m))
+    calls.clear()
+    np.testing.assert_allclose(rows(lm.asarray(cube)).numpy(), 2.0 * cube @ w[0], 1e-12)
+    assert calls == [(5, 2, 4)]
+
+
+def test_a_rule_for_many_examples_that_gives_something_else_is_an_error() -> None:
+    op = weighted([])
+    op.defvmap(lambda axis_size, in_batched, x, w, scale: lm.sum(x))
+    with pytest.raises(lm.ShapeError, match="the rule for many examples gives something else"):
+        lm.vmap(op, in_axes=(0, None))(lm.ones((5, 2, 4)), lm.ones(4))
+
+
 def test_an_operator_without_a_derivative_says_so() -> None:
     op = lm.custom_op(lambda x: x)
     op.defreference(np.negative)

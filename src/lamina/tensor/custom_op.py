@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from lamina.base.dtypes import DType, dtype
-from lamina.base.errors import UsageError, user_frames
-from lamina.graph.ir import REGISTRY
+from lamina.base.errors import ShapeError, UsageError, user_frames
+from lamina.graph.ir import REGISTRY, Value
 from lamina.graph.ir.op import snake
 from lamina.graph.ops import Definition, Foreign, ForeignKernel
 from lamina.runtime.foreign import Prepared, run
 from lamina.tensor.control.bodies import recorded, require_callable
 from lamina.tensor.conversion import asarray
 from lamina.tensor.custom import custom_jvp, custom_vjp
-from lamina.tensor.tensor import Tensor
+from lamina.tensor.tensor import Tensor, wrap
 
 DTypes = Any  # one for all operands, or a tuple with one for each; a list of such
 
@@ -51,7 +51,7 @@ def custom_op(rule: Callable[..., Any] | None = None, *, outputs: Sequence[str] 
     What computes it: `register_kernel` for machine code by dtype, `defreference` for NumPy, which
     serves where there is no kernel. What it varies like: `defjvp` or `defvjp`, in functions of
     tensors. Under `vmap` the operator runs on each example; Lamina loops, and shares the examples
-    between threads.
+    between threads, unless `defvmap` says what many examples give.
 
     Args:
         rule: the type rule. Positional parameters are operands; those after `*` are attributes:
@@ -187,6 +187,32 @@ class CustomOp:
         """
         self._backward = (forward, backward)
 
+    def defvmap(self, rule: Callable[..., Any]) -> Callable[..., Any]:
+        """What the operator gives for many examples, in place of one after the other; a decorator.
+
+        `rule(axis_size, in_batched, *operands, **attributes)` gets tensors: where
+        `in_batched` says so, an operand has the examples along its first axis; the others are
+        shared. It returns the result, or a tuple of them, with the examples along the first axis.
+        It may call the operator, on larger operands.
+
+        Example:
+            >>> import numpy as np
+            >>> import lamina as lm
+            >>> @custom_op
+            ... def sorted_rows(x):
+            ...     return x
+            >>> @sorted_rows.defreference
+            ... def _(x):
+            ...     return np.sort(x, axis=-1)
+            >>> @sorted_rows.defvmap
+            ... def _(axis_size, in_batched, x):
+            ...     return sorted_rows(x)  # rows of many matrices are rows all the same
+            >>> lm.vmap(sorted_rows)(lm.asarray([[2, 1], [4, 3]])).tolist()
+            [[1, 2], [3, 4]]
+        """
+        self._changed(many=functools.partial(_many, rule))
+        return rule
+
     def register_kernel(
         self,
         dtypes: DTypes,
@@ -240,6 +266,33 @@ class CustomOp:
 
     def __repr__(self) -> str:
         return f"<custom_op {self._definition.title}{self._signature}>"
+
+
+def _many(
+    rule: Callable[..., Any],
+    op: Foreign,
+    size: int,
+    operands: Sequence[Value],
+    is_batched: Sequence[bool],
+) -> tuple[Value, ...]:
+    """The results for many examples, by the author's rule."""
+    one = [
+        v.type.with_shape(v.shape[1:]) if batched else v.type
+        for v, batched in zip(operands, is_batched, strict=True)
+    ]
+    wanted = [t.with_shape((size, *t.shape)) for t in op.gives(one)]
+    made = rule(size, tuple(is_batched), *[wrap(v) for v in operands], **dict(op.attributes))
+    found = [asarray(part) for part in (made if isinstance(made, tuple) else (made,))]
+    if [t.type for t in found] != wanted:
+        raise ShapeError(
+            f"{op.name}: the rule for many examples gives something else",
+            [
+                f"type rule, {size} examples: {', '.join(map(str, wanted))}",
+                f"given: {', '.join(str(t.type) for t in found)}",
+            ],
+            "return each result with the examples along its first axis",
+        )
+    return tuple(t._value for t in found)
 
 
 def _parameters(

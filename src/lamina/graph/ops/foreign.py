@@ -59,6 +59,8 @@ class Definition:
         rule: (types, attributes) -> the type of the result, or a tuple of types.
         reference: the same with arrays, in NumPy, if there is one.
         kernels: by the dtypes of the operands.
+        many: (op, size, operands, is_batched) -> the results for many examples, if its author
+            knows better than one after the other.
     """
 
     title: str
@@ -66,6 +68,7 @@ class Definition:
     rule: Callable[..., Any]
     reference: Callable[..., Any] | None = None
     kernels: Mapping[DTypes, ForeignKernel] = field(default_factory=dict)
+    many: Callable[..., tuple[Any, ...]] | None = None
 
 
 @frozen
@@ -207,6 +210,8 @@ class Foreign(Opaque, abstract=True):
         self, batch_values: Any, size: int, operands: Sequence[Any], is_batched: Sequence[bool]
     ) -> tuple[Any, ...]:
         """One more axis of examples in front; what all examples share is not repeated."""
+        if self.definition.many is not None:
+            return self.definition.many(self, size, operands, is_batched)
         before = [o.type for o in operands]
         had = [self.has_rows(i) for i in range(len(operands))]
         sizes = next(
