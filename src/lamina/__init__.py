@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lamina.tensor.convert.operators.loop import bound_steps as bound_steps
     from lamina.tensor.export import export as export
 
-_ROOMS = (  # those that are there
+_ROOMS = (
     "classical",
     "cli",
     "data",
@@ -50,7 +50,7 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> Any:
     """Names that are imported on first use."""
-    if name in _ROOMS and _is_there(name):
+    if name in _ROOMS and name in _rooms():
         return importlib.import_module(f"lamina.{name}")
     if name in _LATE:
         found = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
@@ -66,8 +66,9 @@ def __dir__() -> list[str]:
     return sorted({*__getattr__("__all__"), *(n for n in globals() if n.startswith("__"))})
 
 
-def _is_there(room: str) -> bool:
-    return importlib.util.find_spec(f"lamina.{room}") is not None
+def _rooms() -> list[str]:
+    """The rooms that are there."""
+    return [room for room in _ROOMS if importlib.util.find_spec(f"lamina.{room}") is not None]
 
 
 def _bring_front() -> None:
@@ -76,4 +77,4 @@ def _bring_front() -> None:
     names = {k: v for k, v in vars(front).items() if not k.startswith("_") or k in _SPECIAL}
     del names["annotations"]
     globals().update(names)
-    globals()["__all__"] = sorted({*names, *_LATE, *filter(_is_there, _ROOMS)})
+    globals()["__all__"] = sorted({*names, *_LATE, *_rooms()})

@@ -243,3 +243,36 @@ def test_one_source_compiles_for_another_architecture() -> None:
     lowered = lower(pipeline(3)(trace(SOURCE, f32(13, 37), f32(37, 29))), arm)
     text = "".join(kernel_assembly(t.nest, arm) for s in lowered.steps for t in s.tasks)
     assert "fmla" in text
+
+
+@pytest.mark.parametrize("mode", ["serial", "threads", "graph"])
+def test_effects_keep_their_order_under_every_executor(mode: str) -> None:
+    """BE-22: x <- y; x <- z; x - y is z - y, whatever runs at the same time."""
+    seen: list[int] = []
+    note = lambda i, _: seen.append(int(i))
+
+    @lm.jit
+    def f(state: dict[str, lm.Tensor], y: lm.Tensor, z: lm.Tensor) -> lm.Tensor:
+        state["x"] = y @ y
+        lm.io_callback(note, None, 0, state["x"][0, 0])
+        between = lm.sin(state["x"]) @ y
+        state["x"] = z * 1.0
+        lm.io_callback(note, None, 1, state["x"][0, 0])
+        difference = state["x"] - y
+        lm.io_callback(note, None, 2, 0.0)
+        return difference, between
+
+    rng = np.random.default_rng(0)
+    y, z = rng.standard_normal((64, 64)), rng.standard_normal((64, 64))
+    given = {"x": lm.zeros((64, 64), dtype=lm.float64)}, lm.asarray(y), lm.asarray(z)
+    program = f.program(*given).program
+    before, program.mode = program.mode, mode
+    try:
+        for _ in range(25):
+            difference, between = f(*given)
+            np.testing.assert_array_equal(difference.numpy(), z - y)
+            np.testing.assert_allclose(between.numpy(), np.sin(y @ y) @ y, 1e-9, 1e-9)
+            np.testing.assert_array_equal(given[0]["x"].numpy(), z)
+    finally:
+        program.mode = before
+    assert seen == [0, 1, 2] * 25

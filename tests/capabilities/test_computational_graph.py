@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,33 @@ def test_values_of_a_compiled_graph_can_be_printed() -> None:
     shown = [float(number) for number in text.splitlines()[7].strip(" []").split(",")]
     assert shown == pytest.approx(np.exp([1.0, 2.0]), rel=1e-6)
     assert float(text.splitlines()[9]) == pytest.approx(float(jitted(x)))
+
+
+def test_loops_in_the_graph_never_come_back_to_python() -> None:
+    """CG-7: one program for any number of trips; it calls as many Python functions for each."""
+
+    def collatz(n: lm.Tensor) -> lm.Tensor:
+        step = lambda n: lm.cond(n % 2 == 0, lambda n: n // 2, lambda n: 3 * n + 1, n)
+        more = lambda s: s[0] != 1
+        return lm.while_loop(more, lambda s: (step(s[0]), s[1] + 1), (n, lm.asarray(0)))[1]
+
+    def in_python(n: int) -> int:
+        return 0 if n == 1 else 1 + in_python(n // 2 if n % 2 == 0 else 3 * n + 1)
+
+    f = lm.jit(collatz)
+    f(lm.asarray(3)).block()
+
+    def calls(n: int) -> int:
+        seen: list[str] = []
+        number = lm.asarray(n).block()
+        sys.setprofile(lambda frame, event, arg: seen.append(event))
+        try:
+            result = f(number)
+        finally:
+            sys.setprofile(None)
+        assert int(result) == in_python(n)
+        return seen.count("call")
+
+    assert in_python(27) == 111 and in_python(2) == 1
+    assert calls(2) == calls(27) > 0
+    assert f.signatures == 1
