@@ -72,6 +72,7 @@ Call = Callable[[Any], Any]
 CALLS: dict[str, Call] = {
     "apply_along_axis": lambda x: lm.apply_along_axis(lambda v: v[::-1], 0, x),
     "arange": lambda x: lm.arange(3, dtype=x.dtype),
+    "argpartition": lambda x: lm.argpartition(x, 0),
     "array_split": lambda x: lm.array_split(x, 2),
     "astype": lambda x: lm.astype(x, x.dtype),
     "bincount": lambda x: lm.bincount(lm.reshape(x, (-1,))),
@@ -100,6 +101,7 @@ CALLS: dict[str, Call] = {
     "ones": lambda x: lm.ones((2, 2), dtype=x.dtype),
     "outer": lambda x: lm.outer(x[0], x[1]),
     "pad": lambda x: lm.pad(x, 1),
+    "partition": lambda x: lm.partition(x, 0),
     "permute_dims": lambda x: lm.permute_dims(x, (1, 0)),
     "repeat": lambda x: lm.repeat(x, 2),
     "reshape": lambda x: lm.reshape(x, (4,)),

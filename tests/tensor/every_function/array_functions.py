@@ -310,6 +310,15 @@ def _doubled(x: Any) -> Any:
 
 _doubled.defjvp(lambda p, t: (_doubled(*p), 2.0 * lm.cos(p[0]) * t[0]))
 
+
+@lm.custom_op
+def _sums(x: Any) -> Any:
+    return x
+
+
+_sums.defreference(lambda x: np.cumsum(x, axis=-1))
+_sums.defjvp(lambda p, t: (_sums(*p), lm.cumulative_sum(t[0], axis=-1)))
+
 CONTROL = [
     one("associative_scan", lambda x: lm.associative_scan(lambda a, b: a * b + a, x, axis=1)),
     one("checkpoint", lm.checkpoint(lambda x: lm.sin(lm.exp(x)))),
@@ -327,6 +336,7 @@ CONTROL = [
         lambda x: lm.while_loop(lambda s: lm.sum(s) < 30.0, lambda s: s * s + 1.0, x, max_steps=8),
     ),
     one("custom_jvp", _doubled),
+    one("custom_op", lambda x: lm.sin(_sums(x) * x)),
     one("grad", lm.grad(_cubed)),
     one("value_and_grad", lm.value_and_grad(_cubed)),
     one("vjp", lambda x: lm.vjp(lm.sin, x)[1](x)),
@@ -382,8 +392,8 @@ REASONS = {
         bitwise_right_shift bitwise_xor gcd lcm ix_ ravel_multi_index unravel_index""",
     "says something of types or shapes": """__array_namespace_info__ broadcast_shapes can_cast
          axis_size eval_shape include_dir is_complex isdtype result_type register_node spec""",
-    "has no derivative on purpose, see tests/tensor": """from_dlpack io_callback nextafter
-        pure_callback stop_gradient""",
+    "has no derivative on purpose, see tests/tensor": "from_dlpack nextafter stop_gradient",
+    "is an error to differentiate, see tests/tensor/test_callbacks.py": "io_callback pure_callback",
     "has no forward mode, see tests/tensor/test_custom.py": "custom_vjp",
-    "takes a function and is tested in tests/tensor": "bound_steps convert custom_op export",
+    "takes a function and is tested in tests/tensor": "bound_steps convert export",
 }

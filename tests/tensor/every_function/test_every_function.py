@@ -222,3 +222,48 @@ def test_second_derivatives_compiled(case: Case) -> None:
     compiled = arrays(lm.jit(asked.compiled_second)(*many))
     with by_reference():
         close("second", compiled, arrays(asked.compiled_second(*many)), 1e-10)
+
+
+# ------------------------------------------------------------------ what has no derivative
+
+PLACES = np.array([[0, 2, 1], [1, 0, 2], [2, 2, 0]])
+NUMBERS = np.random.default_rng(8).permutation(12.0 * np.arange(12)).reshape(3, 4) / 7.0
+WITHOUT = {
+    "argpartition": (lambda x: lm.argpartition(x, 1), NUMBERS),
+    "one_hot": (lambda n: lm.one_hot(n, 4), PLACES),
+    "ravel_multi_index": (lambda n: lm.ravel_multi_index((n, n), (3, 4)), PLACES),
+    "unravel_index": (lambda n: lm.unravel_index(n, (2, 3)), PLACES),
+    "bincount": (lambda n: lm.bincount(n, length=3), PLACES),
+    "ix_": (lambda n: lm.ix_(n, n), PLACES),
+    "histogram": (lambda x: lm.histogram(x, 3, range=(0.0, 20.0))[0], NUMBERS),
+    "keep_top_k": (lambda x: lm.exp(lm.functional.keep_top_k(x, 2)), NUMBERS),
+    "keep_top_p": (lambda x: lm.exp(lm.functional.keep_top_p(x, 0.9)), NUMBERS),
+    "rotary_angles": (lambda n: lm.functional.rotary_angles(n, 4), PLACES),
+    "pure_callback": (lambda x: lm.pure_callback(np.cumsum, x, x), NUMBERS),
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+def test_what_has_no_derivative_against_a_loop(name: str) -> None:
+    """Under `vmap`, inside `jit` and not; the page of the array standard tries the others."""
+    f, given = WITHOUT[name]
+    many = lm.asarray(given)
+    wanted = stacked([arrays(f(lm.asarray(x))) for x in given])
+    close("vmap", arrays(lm.vmap(f)(many)), wanted, 1e-12)
+    close("vmap inside jit", arrays(lm.jit(lm.vmap(f))(many)), wanted, 1e-12)
+
+
+def test_the_page_tries_what_has_no_derivative_under_vmap() -> None:
+    """Booleans and integers; what has no shape before the values are known cannot be tried."""
+    page = (ROOT / "docs" / "array-standard.md").read_text()
+    rows = re.findall(r"^\| `([\w.]+)` \| yes \| (\w*) \| \S* \| (\w*) \|", page, re.M)
+    tried = {n.rpartition(".")[2] for n, *marks in rows if marks == ["yes", "yes"]}
+    excused = [
+        name
+        for table in TABLES
+        for reason, names in table.REASONS.items()
+        for name in names.split()
+        if reason in ("gives booleans or integers", "takes integers")
+    ]
+    untried = {n for n in excused if n not in tried and n not in WITHOUT}
+    assert untried == {"argwhere", "flatnonzero", "nonzero"}
