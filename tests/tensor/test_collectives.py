@@ -148,6 +148,44 @@ def test_derivatives_against_differences(name: str) -> None:
     np.testing.assert_allclose(twice.numpy(), slope(gradient), 1e-6, 1e-8)
 
 
+def test_members_that_take_other_branches() -> None:
+    """Each branch is run by all members, since what it gives the others belongs to the sum."""
+    branches = [lambda r: lm.psum(r, "i"), lm.sin, lambda r: r * lm.pmean(r, "i")]
+    whole = lm.vmap(lambda r: lm.switch(lm.axis_index("i"), branches, r), axis_name="i")
+    wanted = np.stack([X.sum(0), np.sin(X[1]), X[2] * X.mean(0)])
+    weight = np.cos(np.arange(12.0)).reshape(3, 4)
+    slopes = np.stack([weight[0] + weight[2] * X[2] / 3.0] * 3)
+    slopes[1] += weight[1] * np.cos(X[1])
+    slopes[2] += weight[2] * X.mean(0)
+    for run in (lambda f: f, lm.jit):
+        np.testing.assert_allclose(run(whole)(lm.asarray(X)).numpy(), wanted, 1e-12)
+        loss = lambda x: lm.sum(whole(x) * lm.asarray(weight))
+        np.testing.assert_allclose(run(lm.grad(loss))(lm.asarray(X)).numpy(), slopes, 1e-12)
+
+
+def test_members_that_leave_a_loop_one_after_the_other() -> None:
+    more, step = lambda s: lm.sum(s) < 3.0, lambda s: s + lm.psum(s, "i") * 0.1 + 0.2
+    whole = lm.vmap(lambda row: lm.while_loop(more, step, row), axis_name="i")
+    state = np.abs(X)
+    while (state.sum(1) < 3.0).any():
+        state = np.where((state.sum(1) < 3.0)[:, None], state + state.sum(0) * 0.1 + 0.2, state)
+    for f in (whole, lm.jit(whole)):
+        np.testing.assert_allclose(f(lm.asarray(np.abs(X))).numpy(), state, 1e-12)
+
+
+def test_the_number_of_members_may_be_a_symbol() -> None:
+    def one(row: Any) -> Any:
+        mean = lm.pmean(row, "i") + lm.psum(row, "i") / lm.axis_size("i")
+        return mean * lm.axis_index("i") + lm.pmax(row, "i") - lm.all_gather(row, "i").sum(axis=0)
+
+    whole = lambda x: lm.vmap(one, axis_name="i")(x)
+    f = lm.jit(whole, dynamic_shapes={"x": {0: lm.Dim("B")}})
+    for count in (1, 3, 7):
+        x = lm.asarray(RNG.uniform(size=(count, 2)))
+        np.testing.assert_allclose(f(x).numpy(), whole(x).numpy(), 1e-12)
+    assert len(f.traces) == 1
+
+
 def test_a_custom_rule_finds_the_axes_of_its_call() -> None:
     """Also when it runs later, for many members at once."""
 
@@ -184,7 +222,7 @@ class _Jax:
     """JAX's functions under the names that Lamina has them by."""
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("vmap", "jit", "grad", "jvp", "hessian"):
+        if name in ("vmap", "jit", "grad", "jvp", "jacfwd", "checkpoint"):
             return getattr(jax, name)
         return getattr(jax.numpy if hasattr(jax.numpy, name) else jax.lax, name)
 
@@ -266,7 +304,37 @@ def _second_axis(xp: Any, x: Any) -> Any:
     return xp.vmap(f, in_axes=-1, out_axes=-1, axis_name="i")(x)
 
 
+def _in_a_checkpoint(xp: Any, x: Any) -> Any:
+    inner = xp.checkpoint(lambda row: xp.sin(xp.psum(xp.sin(row), "i")) * row)
+    return xp.vmap(inner, axis_name="i")(x)
+
+
+def _vmaps_and_loops(xp: Any, x: Any) -> Any:
+    """An inner name in the body of a loop whose outer name runs the members."""
+
+    def outer(row: Any) -> Any:
+        inner = lambda e: xp.psum(e * xp.psum(e, "i"), "j") + e * xp.axis_index("i")
+        step = lambda c, _: (xp.vmap(inner, axis_name="j")(c), xp.psum(c, "i"))
+        last, seen = xp.scan(step, row, None, length=2)
+        return last + seen[1]
+
+    return xp.vmap(outer, axis_name="i")(x)
+
+
+def _jacobians(xp: Any, x: Any) -> Any:
+    return xp.vmap(xp.jacfwd(lambda row: xp.psum(row * row, "i") * row), axis_name="i")(x)
+
+
+def _gradient_across_an_inner_vmap(xp: Any, x: Any) -> Any:
+    def outer(row: Any) -> Any:
+        inner = lambda e: e * xp.psum(e, "j") * xp.psum(e, "i")
+        return xp.grad(lambda row: xp.sum(xp.vmap(inner, axis_name="j")(row)))(row)
+
+    return xp.vmap(outer, axis_name="i")(x)
+
+
 PROGRAMS = [
+    _in_a_checkpoint, _vmaps_and_loops, _jacobians, _gradient_across_an_inner_vmap,
     _two_names, _hidden_name, _in_a_scan, _in_a_branch, _batch_norm, _softmax, _exchange,
     _gradient_of_each, _gathered_gradient, _tangent_of_each, _second_axis,
 ]  # fmt: skip
