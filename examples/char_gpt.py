@@ -30,7 +30,7 @@ WARMUP = 0.05  # of all steps, while the learning rate rises
 BETAS = (0.9, 0.99)
 WEIGHT_DECAY = 0.1
 FULL = {"layers": 6, "width": 384, "heads": 6, "block": 256, "batch": 64}
-QUICK = {"layers": 2, "width": 32, "heads": 2, "block": 32, "batch": 8, "steps": 60, "windows": 64}
+QUICK = {"layers": 1, "width": 32, "heads": 2, "block": 32, "batch": 8, "steps": 60, "windows": 64}
 
 
 class Letters:

@@ -141,14 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=32, help="channels of the first layer (32)")
     parser.add_argument("--lr", type=float, default=4e-3, help="highest learning rate (0.004)")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and changes (0)")
-    parser.add_argument("--quick", action="store_true", help="4,000 images, 2 epochs, width 8")
+    parser.add_argument("--quick", action="store_true", help="3,000 images, 2 epochs, width 8")
     options = parser.parse_args(arguments)
     began = time.perf_counter()
     try:
         fashion = data.mnist(options.data)
         if options.quick:
             options.epochs, options.batch, options.width = 2, 64, 8
-            fashion = data.Split(*(part[:4000] for part in fashion))
+            fashion = data.Split(*(part[:3000] for part in fashion))
         found = train(options, fashion)
     except lm.LaminaError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

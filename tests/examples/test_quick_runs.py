@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from lamina import functional, nn
 from tests.examples.loading import folder, load, numbers
 
 Printed = pytest.CaptureFixture[str]
@@ -67,8 +70,17 @@ def test_fashion_images_move_whole_and_are_mirrored() -> None:
     assert found == {(1, 2, 3, 4), (4, 3, 2, 1)}
 
 
-def test_cifar10_beside_pytorch(capsys: Printed) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: its others wait by spinning, which costs more than they give here."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_cifar10_beside_pytorch(capsys: Printed, one_thread: None) -> None:
     arguments = ["--data", folder("cifar10-subset"), "--quick", "--peer"]
     assert load("cifar10").main(arguments) == 0
     printed = capsys.readouterr().out
@@ -79,8 +91,7 @@ def test_cifar10_beside_pytorch(capsys: Printed) -> None:
     assert_losses_agree(printed, steps=2)
 
 
-def test_char_gpt_beside_pytorch(capsys: Printed) -> None:
-    pytest.importorskip("torch", reason="PyTorch is not installed (extra: test)")
+def test_char_gpt_beside_pytorch(capsys: Printed, one_thread: None) -> None:
     arguments = ["--data", folder("tiny-shakespeare"), "--quick", "--peer"]
     assert load("char_gpt").main(arguments) == 0
     printed = capsys.readouterr().out
@@ -110,3 +121,39 @@ def test_vae(capsys: Printed, tmp_path: Path) -> None:
     bands = grid[:56], grid[56:112], grid[112:]
     assert np.corrcoef(bands[0].ravel(), bands[1].ravel())[0, 1] > 0.4
     assert all(20 < band.mean() < 70 for band in bands)  # the mean of MNIST is 33
+
+
+class TwoConvolutions(nn.Module):
+    """Compiled in a second, where the U-Net of the example takes a quarter of a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 8, 3, padding=1)
+        self.conv2 = nn.Conv2d(8, 1, 3, padding=1)
+
+    def forward(self, x: Any, steps: Any, labels: Any) -> Any:
+        return self.conv2(functional.silu(self.conv1(x)))
+
+
+def test_ddpm(capsys: Printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = pytest.importorskip("PIL.Image", reason="Pillow is not installed (extra: pictures)")
+    example, picture = load("ddpm"), tmp_path / "ddpm.png"
+    monkeypatch.setattr(example, "network", lambda width, halvings: TwoConvolutions())
+    arguments = ["--data", folder("mnist"), "--quick", "--picture", str(picture)]
+    assert example.main(arguments) == 0
+    found, _ = numbers("ddpm: loss on test images #, # s", capsys.readouterr().out)
+    assert found < 0.75  # 1, the variance of the noise, before
+    grid = np.asarray(image.open(picture))
+    assert grid.shape == (6 * 16, 10 * 16)
+    assert grid.std() > 20
+
+
+def test_images_fit_the_network_of_ddpm() -> None:
+    example = load("ddpm")
+    images = np.random.default_rng(0).random((3, 1, 28, 28), np.float32)
+    assert example.prepared(images, 28).shape == (3, 1, 28, 28)
+    small = example.prepared(images, 14)
+    assert small.shape == (3, 1, 16, 16)
+    expected = 2 * images[1, 0, 4:6, 10:12].mean() - 1
+    assert small[1, 0, 3, 6] == pytest.approx(expected)
+    assert (small[:, :, 0] == -1).all()
