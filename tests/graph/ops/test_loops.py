@@ -208,7 +208,8 @@ COMPOSED = [c for c in CASES if c.graph.outputs[0].op.compose is not None]
 @pytest.mark.parametrize("case", COMPOSED, ids=str)
 def test_compose_against_reference(case: Case) -> None:
     graph, arrays = case.graph, case.draw()
-    composed = Graph(graph.inputs, (graph.outputs[0].op.compose(*graph.inputs),))
+    (out,) = graph.outputs
+    composed = Graph(graph.inputs, (out.op.compose(*out.operands),))
     assert composed.outputs[0].type == graph.outputs[0].type
     np.testing.assert_array_equal(evaluate(composed, *arrays)[0], evaluate(graph, *arrays)[0])
 
