@@ -1,5 +1,8 @@
-"""Floor 9: data. Today the embedded digits and a reader of the MNIST file format."""
+"""Floor 9: data. The embedded digits, a reader of the MNIST file format, batches of arrays."""
 
+from lamina.data.arrays import Batches as Batches
+from lamina.data.arrays import Replayed as Replayed
+from lamina.data.arrays import resumable as resumable
 from lamina.data.datasets import Split as Split
 from lamina.data.datasets import batches as batches
 from lamina.data.datasets import digits as digits

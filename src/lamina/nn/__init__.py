@@ -128,6 +128,7 @@ from lamina.nn.shape import Identity as Identity
 from lamina.nn.shape import PixelShuffle as PixelShuffle
 from lamina.nn.shape import PixelUnshuffle as PixelUnshuffle
 from lamina.nn.shape import Unflatten as Unflatten
+from lamina.nn.summary import graph_flops as graph_flops
 from lamina.nn.summary import summary as summary
 from lamina.nn.transformer import Transformer as Transformer
 from lamina.nn.transformer import TransformerDecoder as TransformerDecoder

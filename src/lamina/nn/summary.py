@@ -121,6 +121,19 @@ def summary(model: Module, *example: Any, depth: int | None = None, **kwargs: An
     )
 
 
+def graph_flops(graph: Graph) -> int:
+    """Arithmetic of the products and convolutions in a graph, a multiplication and an addition
+    being two; what is done element by element does not count.
+
+    Example:
+        >>> import lamina as lm
+        >>> graph = lm.jit(lambda x: x @ x).graph(lm.ones((4, 4)))
+        >>> graph_flops(graph)
+        128
+    """
+    return sum(_flops(value) for value in graph.nodes)
+
+
 class _Call:
     """A call of a module while the model is traced."""
 

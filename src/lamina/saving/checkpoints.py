@@ -9,12 +9,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-
 from lamina.base.errors import FormatError, UsageError
 from lamina.saving import checkpoint, disk
-from lamina.saving.state import put_back, state_of
-from lamina.tensor import Tensor, asarray
+from lamina.saving.state import copied, put_back, state_of
 
 _NAME = re.compile(r"step-(\d+)|\.step-(\d+)\.before")
 
@@ -85,7 +82,7 @@ class Checkpoints:
         if not self.background:
             self._write(int(step), state, known)
             return
-        state = _copied(state)
+        state = copied(state)
 
         def write() -> None:
             try:
@@ -190,24 +187,3 @@ class Checkpoints:
             return float(self.metrics(step).get(str(self.best), math.nan))
         except FormatError:
             return math.nan  # damaged: it can be none to keep
-
-
-def _copied(state: Any) -> Any:
-    """The state with arrays of its own: later steps may give the memory of these to others."""
-    memo: dict[int, Any] = {}
-
-    def copied(part: Any) -> Any:
-        if isinstance(part, dict):
-            return {key: copied(value) for key, value in part.items()}
-        if isinstance(part, list | tuple):
-            parts = [copied(value) for value in part]
-            return parts if isinstance(part, list) else tuple(parts)
-        if not isinstance(part, Tensor | np.ndarray):
-            return part
-        if id(part) not in memo:
-            array = part.numpy() if isinstance(part, Tensor) else part
-            fresh = np.array(array)
-            memo[id(part)] = asarray(fresh, copy=False) if isinstance(part, Tensor) else fresh
-        return memo[id(part)]
-
-    return copied(state)

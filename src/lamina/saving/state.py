@@ -41,6 +41,27 @@ def state_of(tree: Any) -> Any:
     return tree
 
 
+def copied(state: Any) -> Any:
+    """Plain data with arrays of its own: later steps may give the memory of these to others."""
+    memo: dict[int, Any] = {}
+
+    def one(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: one(value) for key, value in part.items()}
+        if isinstance(part, list | tuple):
+            parts = [one(value) for value in part]
+            return parts if isinstance(part, list) else tuple(parts)
+        if not isinstance(part, Tensor | np.ndarray):
+            return part
+        if id(part) not in memo:
+            array = part.numpy() if isinstance(part, Tensor) else part
+            fresh = np.array(array)
+            memo[id(part)] = asarray(fresh, copy=False) if isinstance(part, Tensor) else fresh
+        return memo[id(part)]
+
+    return one(state)
+
+
 def put_back(tree: Any, state: Any, path: str = "") -> Any:
     """A tree like `tree` with the leaves of `state`; objects in it take their state and stay.
 
