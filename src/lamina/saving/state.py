@@ -19,25 +19,37 @@ from lamina.tensor.containers import contents, is_node, tensors
 def state_of(tree: Any) -> Any:
     """A tree of plain data: objects in it are replaced by their state.
 
+    Raises:
+        UsageError: the tree holds itself.
+
     Example:
         >>> import lamina as lm
         >>> sorted(state_of({"layer": lm.nn.Linear(2, 1), "epoch": 3})["layer"])
         ['bias', 'weight']
     """
+    try:
+        return _state(tree)
+    except RecursionError:
+        raise UsageError(
+            "save: the tree is too deep, or holds itself", [f"given: {type(tree).__name__}"]
+        ) from None
+
+
+def _state(tree: Any) -> Any:
     if isinstance(tree, Tensor | np.ndarray | np.generic):
         return tree
     if isinstance(tree, dict):
-        return {key: state_of(part) for key, part in tree.items()}
+        return {key: _state(part) for key, part in tree.items()}
     if isinstance(tree, list):
-        return [state_of(part) for part in tree]
+        return [_state(part) for part in tree]
     if isinstance(tree, tuple):
-        return tuple(state_of(part) for part in tree)
+        return tuple(_state(part) for part in tree)
     if hasattr(tree, "state_dict"):
-        return state_of(tree.state_dict())
+        return _state(tree.state_dict())
     if hasattr(tree, "get_state"):
         return tree.get_state()
     if is_node(tree):
-        return {name: state_of(part) for name, part in _attributes(tree).items()}
+        return {name: _state(part) for name, part in _attributes(tree).items()}
     return tree
 
 
