@@ -62,12 +62,7 @@ def found(name: str) -> Any:
     """The module or namespace of that name; None where this version has none."""
     if name == "lamina":
         return lamina
-    try:
-        return getattr(lamina, name.removeprefix("lamina."))
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        return None
+    return getattr(lamina, name.removeprefix("lamina."), None)
 
 
 def page_of(name: str, title: str, room: Any) -> str:
