@@ -223,6 +223,16 @@ def test_what_builds_on_the_same_operands_is_computed_along():
     assert unrelated.is_pending
 
 
+def test_another_tensor_of_a_value_is_computed_along():
+    """What a reshape that changes nothing returns outlives the tensor that it was made of."""
+    x = lm.asarray(np.array([1.0, 2.0], np.float32))
+    middle = lm.exp(x)
+    used = middle * 2
+    other = lm.reshape(lm.permute_dims(middle + 1, (0,)), (2,))
+    used.block()
+    assert not other.is_pending
+
+
 def test_a_training_loop_settles_on_its_programs():
     w = lm.asarray(np.ones(3, np.float32))
     momentum = lm.zeros((3,))

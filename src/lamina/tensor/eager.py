@@ -233,6 +233,12 @@ def hold(value: Value, tensor: Any) -> None:
         binding.family.root().add(binding.holder)
 
 
+def hold_too(value: Value, tensor: Any) -> None:
+    """Note that `tensor` stands for `value` beside another one, which it may outlive."""
+    if value.data.family is not None:
+        value.data.family.root().add(weakref.ref(tensor))
+
+
 def let_go(value: Value, tensor: Any) -> None:
     """Note that `tensor` stands for `value` no more."""
     binding = value.data

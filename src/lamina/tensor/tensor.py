@@ -307,6 +307,7 @@ def alias(x: Tensor) -> Tensor:
     tensor._value = x._value
     tensor.type = x.type
     tensor.weak = x.weak
+    eager.hold_too(x._value, tensor)
     return tensor
 
 
