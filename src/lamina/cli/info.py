@@ -8,13 +8,19 @@ from typing import Any
 from lamina.backend.targets import select
 from lamina.base import config
 from lamina.base.text import quantity
+from lamina.cli import command
 from lamina.runtime import num_threads, topology
+
+EXAMPLES = """\
+  lamina info
+  LAMINA_THREADS=1 lamina info
+"""
 
 
 def add_command(commands: Any) -> None:
     """Add `info` to the command line."""
-    command = commands.add_parser("info", help="show the machine as Lamina sees it")
-    command.set_defaults(run=run)
+    one = command.add(commands, "info", "show the machine as Lamina sees it", EXAMPLES)
+    one.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

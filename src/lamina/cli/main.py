@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from lamina.base.errors import LaminaError
 
-COMMANDS = ("demo", "info", "run")  # a module each; of those that need the front end, one is loaded
+# A module each; of those that need the front end, only the one that is called is loaded.
+COMMANDS = ("demo", "info", "generate", "bench", "run", "completion")
 
 EXAMPLES = """examples:
   lamina demo                      train a network on real digits and show what it learned
-  lamina demo --epochs 5 --seed 3
-  lamina run net.lamina --input x.npy --output y.npy
   lamina info                      the machine, the target and the caches as Lamina sees them
+  lamina generate gpt2/ --prompt "The meaning of life is"
+  lamina bench                     how fast this machine is, beside NumPy
+  lamina run net.lamina --input x.npy --output y.npy
+  source <(lamina completion bash)
+
+lamina COMMAND --help says more, with examples.
 """
 
 
@@ -43,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser(wanted).parse_args(given)
     try:
         return options.run(options)
+    except BrokenPipeError:  # who reads has seen enough, as in `lamina generate ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (LaminaError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1

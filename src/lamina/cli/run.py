@@ -12,28 +12,36 @@ import numpy as np
 from lamina.backend.exported import load_program
 from lamina.base import safetensors
 from lamina.base.errors import FormatError, UsageError
+from lamina.cli import command
+
+EXAMPLES = """\
+  lamina run net.lamina --input x.npy                       prints what comes out
+  lamina run net.lamina --input x.npy --output y.npy
+  lamina run net.lamina --input images=x.npy --input scale=s.npy --output all.safetensors
+  lamina run train.lamina --input x.npy --save-state train.lamina    goes on from here next time
+"""
 
 
 def add_command(commands: Any) -> None:
     """Add `run` to the command line."""
-    command = commands.add_parser("run", help="run an exported program on arrays from files")
-    command.add_argument("program", help="a file that Exported.save wrote")
-    command.add_argument(
+    one = command.add(commands, "run", "run an exported program on arrays from files", EXAMPLES)
+    one.add_argument("program", help="a file that Exported.save wrote")
+    one.add_argument(
         "--input",
         action="append",
         default=[],
         metavar="[NAME=]FILE",
         help="an argument of the program, .npy; once for each, in order or by name",
     )
-    command.add_argument(
+    one.add_argument(
         "--output",
         metavar="FILE",
         help="where results go: .npy for one array, .safetensors for any number",
     )
-    command.add_argument(
+    one.add_argument(
         "--save-state", metavar="FILE", help="the program with what this run changed, to run again"
     )
-    command.set_defaults(run=run)
+    one.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

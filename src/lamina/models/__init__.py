@@ -26,6 +26,7 @@ from lamina.models.llama import Llama as Llama
 from lamina.models.llama import LlamaConfig as LlamaConfig
 from lamina.models.lstm_language_model import LSTMLanguageModel as LSTMLanguageModel
 from lamina.models.mobilenet_v2 import MobileNetV2 as MobileNetV2
+from lamina.models.published import load_published as load_published
 from lamina.models.resnet import BasicBlock as BasicBlock
 from lamina.models.resnet import Bottleneck as Bottleneck
 from lamina.models.resnet import ResNet as ResNet
