@@ -69,6 +69,12 @@ def test_the_dtype_of_each_gradient_stays() -> None:
     assert float(norm) == pytest.approx(np.sqrt(6), rel=1e-3)
 
 
+def test_squares_of_short_floats_do_not_overflow() -> None:
+    clipped, norm = optim.clip_by_norm([lm.asarray([300.0, 400.0], dtype=lm.float16)], 50.0)
+    assert float(norm) == 500.0
+    np.testing.assert_allclose(clipped[0].numpy(), [30.0, 40.0], rtol=1e-3)
+
+
 def test_wrong_calls() -> None:
     with pytest.raises(UsageError, match="clip_by_norm: a negative norm"):
         optim.clip_by_norm([lm.ones(2)], -1.0)

@@ -14,7 +14,7 @@ _TINY = 1e-6  # PyTorch's, which keeps the quotient from 0/0
 
 
 def global_norm(grads: Any, ord: float = 2.0) -> Tensor:
-    """The norm of all numbers in a tree of tensors together, 0-d.
+    """The norm of all numbers in a tree of tensors together, 0-d; float32 at least.
 
     Args:
         grads: gradients, as `lm.grad` returns them.
@@ -25,13 +25,15 @@ def global_norm(grads: Any, ord: float = 2.0) -> Tensor:
         >>> global_norm({"a": lm.asarray([3.0]), "b": lm.asarray([[4.0]])})
         Tensor(5., shape=(), dtype=float32)
     """
-    leaves = [lm.abs(g) for g in trees.leaves(grads) if g.dtype.is_float]
-    if not leaves:
+    floating = [g for g in trees.leaves(grads) if g.dtype.is_float]
+    if not floating:
         raise UsageError("global_norm: no gradients", [f"given: {type(grads).__name__}"])
+    leaves = [lm.astype(g, lm.result_type(g.dtype, lm.float32)) for g in floating]
     if ord == float("inf"):
-        return lm.max(lm.stack([lm.max(g) for g in leaves]))
-    sums = lm.stack([lm.sum(g * g if ord == 2.0 else g**ord) for g in leaves])
-    return lm.sqrt(lm.sum(sums)) if ord == 2.0 else lm.sum(sums) ** (1.0 / ord)
+        return lm.max(lm.stack([lm.max(lm.abs(g)) for g in leaves]))
+    if ord == 2.0:
+        return lm.sqrt(lm.sum(lm.stack([lm.sum(g * g) for g in leaves])))
+    return lm.sum(lm.stack([lm.sum(lm.abs(g) ** ord) for g in leaves])) ** (1.0 / ord)
 
 
 def clip_by_norm(grads: Any, max_norm: float | Tensor, ord: float = 2.0) -> tuple[Any, Tensor]:
