@@ -51,6 +51,30 @@ def test_they_go_on_where_they_were(taken: int) -> None:
     assert [next(rest)[0].tolist() for _ in range(20 - taken)] == wanted[taken:]
 
 
+def test_windows_are_pieces_of_the_sequence() -> None:
+    tokens = np.random.default_rng(0).permutation(1000)
+    windows = data.Windows(tokens, length=8, size=4, seed=2)
+    assert len(windows) == 31
+    seen = []
+    for inputs, targets in windows:
+        np.testing.assert_array_equal(inputs[:, 1:], targets[:, :-1])
+        for row, after in zip(inputs, targets, strict=True):
+            (at,) = np.flatnonzero(tokens == row[0])
+            np.testing.assert_array_equal(tokens[at : at + 9], [*row, after[-1]])
+            seen.append(at)
+    assert len(set(seen)) > 100 and min(seen) < 30 and max(seen) > 950
+    assert max(data.Windows(np.arange(9), length=8, size=2).batch(0, 0)[1].ravel()) == 8
+    loop = iter(windows)
+    next(loop)
+    other = data.Windows(tokens, length=8, size=4, seed=2)
+    other.load_state_dict(windows.state_dict())
+    np.testing.assert_array_equal(next(iter(other))[0], next(loop)[0])
+    with pytest.raises(lm.UsageError, match="Windows: the state is of other batches"):
+        data.Windows(tokens, length=9, size=4).load_state_dict(windows.state_dict())
+    with pytest.raises(lm.UsageError, match="the token behind it do not fit"):
+        data.Windows(tokens[:8], length=8, size=4)
+
+
 def test_files_are_read_a_batch_at_a_time(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)
     stored = np.load(tmp_path / "x.npy", mmap_mode="r")

@@ -1,4 +1,4 @@
-"""Floor 9: data. The embedded digits, a reader of the MNIST file format, batches of arrays."""
+"""Floor 9: data. The embedded digits, MNIST's file format, batches that know their place."""
 
 from lamina.data.arrays import Batches as Batches
 from lamina.data.arrays import Replayed as Replayed
@@ -8,3 +8,5 @@ from lamina.data.datasets import batches as batches
 from lamina.data.datasets import digits as digits
 from lamina.data.datasets import mnist as mnist
 from lamina.data.idx import read_idx as read_idx
+from lamina.data.source import Source as Source
+from lamina.data.windows import Windows as Windows

@@ -1,4 +1,4 @@
-"""Batches of arrays whose place is known, so that training goes on where it was interrupted."""
+"""Batches of arrays, shuffled anew in each epoch."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 
 from lamina.base.errors import UsageError
+from lamina.data.source import Source
 
 Transform = Callable[[tuple[np.ndarray, ...], np.random.Generator], Any]
 
 
-class Batches:
+class Batches(Source):
     """Batches of one or more arrays, epoch after epoch; each loop over it goes on where it is.
 
     The order of an epoch follows from the seed and its number alone, and so does what `transform`
-    draws for a batch. Its state is therefore two numbers: the epoch, and how many batches of it
-    were given. A loop runs to the end of the epoch; the next one is the next epoch.
+    draws for a batch. See `Source` for how it is interrupted and goes on.
 
     Args:
         arrays: with as many examples along their first axis; also `np.memmap` and the like.
@@ -61,13 +61,12 @@ class Batches:
                 [f"size: {size}", f"examples: {lengths[0]}"],
                 "take a size between 1 and the number of examples",
             )
+        super().__init__(seed)
         self.arrays = arrays
         self.size = size
-        self.seed = seed
         self.drop_last = drop_last
         self.transform = transform
-        self.epoch = 0
-        self.position = 0
+        self._shuffled: tuple[int, np.ndarray] | None = None
 
     @property
     def examples(self) -> int:
@@ -78,54 +77,23 @@ class Batches:
         """Batches in an epoch."""
         return self.examples // self.size if self.drop_last else -(-self.examples // self.size)
 
-    def __iter__(self) -> Iterator[Any]:
-        order = self._order()
-        while self.position < len(self):
-            index = self.position
-            self.position += 1  # counted before it is given: who saves now, goes on behind it
-            yield self._batch(order, index)
-        self.epoch += 1
-        self.position = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        """Where it is, and what it needs for that to mean the same."""
-        return {
-            "epoch": self.epoch,
-            "position": self.position,
-            "examples": self.examples,
-            "size": self.size,
-            "seed": self.seed,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where the batches were that gave the state.
-
-        Raises:
-            UsageError: they were made of other arrays, or otherwise.
-        """
-        own = self.state_dict()
-        fixed = ("examples", "size", "seed")
-        if set(state) != set(own) or any(state[key] != own[key] for key in fixed):
-            raise UsageError(
-                "Batches: the state is of other batches",
-                [f"here:  {_shown(own, fixed)}", f"state: {_shown(state, fixed)}"],
-                "resume with the data, the batch size and the seed of before",
-            )
-        self.epoch, self.position = int(state["epoch"]), int(state["position"])
-
-    def _order(self) -> np.ndarray | None:
-        if self.seed is None:
-            return None
-        return np.random.default_rng([self.seed, self.epoch]).permutation(self.examples)
-
-    def _batch(self, order: np.ndarray | None, index: int) -> Any:
+    def batch(self, epoch: int, index: int) -> Any:
+        """Batch number `index` of an epoch."""
         part = slice(index * self.size, (index + 1) * self.size)
-        chosen = part if order is None else order[part]
+        chosen = part if self.seed is None else self._order(epoch)[part]
         batch = tuple(np.asarray(array[chosen]) for array in self.arrays)
         if self.transform is None:
             return batch
-        draws = np.random.default_rng([self.seed or 0, self.epoch, index, 1])
-        return self.transform(batch, draws)
+        return self.transform(batch, self.draws(epoch, index, 1))
+
+    def identity(self) -> dict[str, Any]:
+        """Examples, size of a batch, seed."""
+        return {"examples": self.examples, "size": self.size, "seed": self.seed}
+
+    def _order(self, epoch: int) -> np.ndarray:
+        if self._shuffled is None or self._shuffled[0] != epoch:
+            self._shuffled = epoch, self.draws(epoch).permutation(self.examples)
+        return self._shuffled[1]
 
 
 class Replayed:
@@ -173,7 +141,3 @@ def resumable(batches: Any) -> Any:
             "pass data.Batches(...), a list, or an object with __iter__",
         )
     return Replayed(batches)
-
-
-def _shown(state: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    return ", ".join(f"{name} {state.get(name)}" for name in names)
