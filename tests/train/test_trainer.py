@@ -316,6 +316,25 @@ def test_batches_may_be_one_array() -> None:
     assert trainer.evaluate([X])["loss"] < first
 
 
+def test_the_averaged_model_is_evaluated(tmp_path: Path) -> None:
+    def run(folder: str, steps: int) -> train.Trainer:
+        trainer = trainer_of(tmp_path / folder)
+        trainer.average = optim.EMA(trainer.model, decay=0.8)
+        trainer.fit(batches_of(), steps=steps, resume=True)
+        return trainer
+
+    whole = run("whole", 9)
+    wanted = everything(whole)
+    run("cut", 4)
+    assert everything(run("cut", 9)) == wanted
+    model = whole.average.averaged(whole.model)  # type: ignore[union-attr]
+    other = train.Trainer(model, loss_of, optim.SGD(model))
+    assert whole.evaluate([(X, Y)]) == other.evaluate([(X, Y)])
+    plain = train.Trainer(whole.model, loss_of, optim.SGD(whole.model))
+    assert whole.evaluate([(X, Y)]) != plain.evaluate([(X, Y)])
+    np.testing.assert_array_equal(whole.predict(X).numpy(), other.predict(X).numpy())
+
+
 def test_fit_goes_on_where_it_was() -> None:
     once = trainer_of()
     once.fit(batches_of(), epochs=3)

@@ -7,6 +7,7 @@ batches, what is done beside it is done by callbacks; a loop of your own takes t
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ import lamina.tensor as lm
 from lamina import data, nn, optim, saving
 from lamina.base.errors import UsageError
 from lamina.metrics import Metric
+from lamina.optim.average import Averages
 from lamina.tensor import random
 from lamina.train.callbacks import Callback, Record
 from lamina.train.interruption import Interruption
@@ -35,6 +37,8 @@ class Trainer:
         precision: "f32", "bf16" or "f16", see `Step`.
         accumulate: batches whose gradients are averaged for one step.
         clip_norm: the largest norm of all gradients together.
+        average: of the parameters, made of the model, such as `optim.EMA`: updated after each
+            step; evaluations and predictions are those of the averaged model.
         callbacks: called in order, see `Callback`.
         checkpoints: where to save, or the path of a folder; nothing is saved when None.
         checkpoint_every: steps between checkpoints; one after each epoch when None. Where the
@@ -74,16 +78,17 @@ class Trainer:
         precision: str = "f32",
         accumulate: int = 1,
         clip_norm: float | None = None,
+        average: Averages | None = None,
         callbacks: Sequence[Callback] = (),
-        checkpoints: saving.Checkpoints | str | None = None,
+        checkpoints: saving.Checkpoints | str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         evaluate_every: int | None = None,
         log_every: int = 50,
         peak_flops_per_s: float | None = None,
         jit: bool = True,
     ):
-        counts = [accumulate, log_every, checkpoint_every or 1, evaluate_every or 1]
-        if min(counts) < 1:
+        counts = [accumulate, log_every, checkpoint_every, evaluate_every]
+        if any(count is not None and count < 1 for count in counts):
             raise UsageError(
                 "Trainer: steps and batches are counted from 1",
                 [f"accumulate, log_every, checkpoint_every, evaluate_every: {counts}"],
@@ -92,6 +97,7 @@ class Trainer:
         self.optimizer = optimizer
         self.train_step = Step(loss_of, precision=precision, clip_norm=clip_norm, jit=jit)
         self.metrics = dict(metrics or {})
+        self.average = average
         self.accumulate = accumulate
         self.callbacks = list(callbacks)
         if checkpoints is not None and not isinstance(checkpoints, saving.Checkpoints):
@@ -115,6 +121,7 @@ class Trainer:
         compiled: Callable[..., Any] = lm.jit if jit else lambda f: f
         self._evaluated = compiled(self._evaluate_batch)
         self._predicted = compiled(lambda model, inputs: model(*inputs))
+        self._take_average = compiled(lambda average, model: average.update(model))
 
     # ------------------------------------------------------------ the loop
 
@@ -173,6 +180,8 @@ class Trainer:
     def _take_step(self, group: Sequence[Any]) -> None:
         """One step on one batch, or on several whose gradients are averaged."""
         measures = self.train_step(self.model, self.optimizer, *group)
+        if self.average is not None:
+            self._take_average(self.average, self.model)
         self.step += 1
         self._since_log.append(dict(measures))
         self._count(group)
@@ -304,9 +313,10 @@ class Trainer:
         count = 0
         for metric in self.metrics.values():
             metric.reset()
-        with _evaluating(self.model), undisturbed():
+        model = self._evaluated_model()
+        with _evaluating(model), undisturbed():
             for batch in batches:
-                measures, prediction = self._evaluated(self.model, batch)
+                measures, prediction = self._evaluated(model, batch)
                 examples = examples_in(batch)
                 count += examples
                 for name, value in measures.items():
@@ -320,8 +330,14 @@ class Trainer:
 
     def predict(self, *inputs: Any) -> lm.Tensor:
         """`model(*inputs)` in evaluation mode, compiled."""
-        with _evaluating(self.model), undisturbed():
-            return self._predicted(self.model, inputs)
+        model = self._evaluated_model()
+        with _evaluating(model), undisturbed():
+            return self._predicted(model, inputs)
+
+    def _evaluated_model(self) -> nn.Module:
+        if self.average is None or not self.step:
+            return self.model
+        return self.average.averaged(self.model)
 
     def _evaluate_batch(self, model: Any, batch: Any) -> tuple[Any, Any]:
         loss, measures = self.train_step.loss(model, batch)
@@ -399,8 +415,8 @@ class Trainer:
             "batches": self._batches,
             "random": random.default,
         }
-        scale = self.train_step.scale
-        return parts if scale is None else parts | {"loss_scale": scale}
+        others = {"loss_scale": self.train_step.scale, "average": self.average}
+        return parts | {name: part for name, part in others.items() if part is not None}
 
     def _stateful(self) -> dict[str, Callback]:
         return {
