@@ -214,6 +214,15 @@ def load(change: Callable[[dict[str, Any]], Any]) -> None:
             "  help: pass what lm.grad returned for this model",
         ),
         (
+            lambda: optim.SGD(nn.Linear(3, 4)).update(
+                nn.Linear(3, 4), {"bias": lm.ones(4), "wieght": lm.ones((4, 3))}
+            ),
+            "UsageError: SGD.update: gradients of parameters that the model does not have\n"
+            "  unknown:    wieght\n"
+            "  parameters: weight, bias\n"
+            "  help: pass what lm.grad returned for this model",
+        ),
+        (
             lambda: optim.SGD(net(), groups=[optim.Group("1.*")]),
             "UsageError: SGD: a group without parameters\n"
             "  group: 1.*\n"

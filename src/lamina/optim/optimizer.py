@@ -203,40 +203,39 @@ class Optimizer(Stateful):
         Raises:
             UsageError, ShapeError: they are not those of the model, as for `update`.
         """
+        owner = f"{type(self).__name__}.update"
         parameters = self._named(model, "update takes the model and its gradients")
-        name = type(self).__name__
-        if isinstance(grads, Mapping):
-            given: dict[str, Any] = dict(grads)
-        elif hasattr(grads, "named_parameters") and not isinstance(grads, type):
-            given = dict(grads.named_parameters(remove_duplicate=False))
-        else:
-            raise UsageError(
-                f"{name}.update: takes the gradients of the model",
-                [f"given: {type(grads).__name__}"],
-                "pass what lm.grad or lm.value_and_grad returned for the model",
-            )
-        found = {n: given[n] for n in parameters if given.get(n) is not None}
+        given = _by_name(owner, grads)
+        found = {n: given[n] for n in parameters if n in given}
         if not found and parameters:
             raise UsageError(
-                f"{name}.update: no gradient of any parameter",
+                f"{owner}: no gradient of any parameter",
                 [f"gradients:  {', '.join(given) or 'none'}", f"parameters: {_some(parameters)}"],
                 "pass what lm.grad returned for this model; not all of it can be frozen",
+            )
+        every = dict(model.named_parameters(remove_duplicate=False))
+        foreign = [n for n in given if n not in every]
+        if foreign:
+            raise UsageError(
+                f"{owner}: gradients of parameters that the model does not have",
+                [f"unknown:    {', '.join(foreign)}", f"parameters: {_some(parameters)}"],
+                "pass what lm.grad returned for this model",
             )
         unknown = [n for n in found if n not in self.state and not self._is_frozen(n)]
         if unknown:
             raise UsageError(
-                f"{name}.update: parameters that it was not made for",
+                f"{owner}: parameters that it was not made for",
                 [f"unknown: {', '.join(unknown)}", f"known:   {', '.join(self.state)}"],
                 "make the optimizer from this model",
             )
         if not self.by_rows:
-            require_whole(f"{name}.update", found)
+            require_whole(owner, found)
         for n, gradient in found.items():
             if isinstance(gradient, RowGradient):
-                require_fit(f"{name}.update", n, gradient, parameters[n])
+                require_fit(owner, n, gradient, parameters[n])
             elif gradient.shape != parameters[n].shape:
                 raise ShapeError(
-                    f"{name}.update: the gradient of {n} has another shape",
+                    f"{owner}: the gradient of {n} has another shape",
                     [f"parameter: {parameters[n].type}", f"gradient:  {gradient.type}"],
                     "pass what lm.grad returned for this model",
                 )
@@ -244,6 +243,21 @@ class Optimizer(Stateful):
 
     def _is_frozen(self, name: str) -> bool:
         return any(members.frozen and name in members.names for members in self.groups)
+
+
+def _by_name(owner: str, grads: Any) -> Gradients:
+    """The gradients that are there, by name."""
+    if isinstance(grads, Mapping):
+        given: dict[str, Any] = dict(grads)
+    elif hasattr(grads, "named_parameters") and not isinstance(grads, type):
+        given = dict(grads.named_parameters(remove_duplicate=False))
+    else:
+        raise UsageError(
+            f"{owner}: takes the gradients of the model",
+            [f"given: {type(grads).__name__}"],
+            "pass what lm.grad or lm.value_and_grad returned for the model",
+        )
+    return {name: gradient for name, gradient in given.items() if gradient is not None}
 
 
 def _some(names: Mapping[str, Any]) -> str:
