@@ -86,7 +86,7 @@ def lamina_builder(make_model: Callable[[], Any]) -> Builder:
 
         def start() -> Any:
             model = make_model()
-            model.load_state_dict(parameters(data))
+            model.load_state_dict({**model.state_dict(), **parameters(data)})  # buffers stay
             return model, lm.optim.Adam(model, LEARNING_RATE, BETAS, EPSILON)
 
         def step(state: Any, images: Any, labels: Any) -> Any:
@@ -116,7 +116,7 @@ def torch_builder(make_model: Callable[[], Any], compiled: bool) -> Builder:
 
         def start() -> Any:
             model = make_model()
-            model.load_state_dict(initial)
+            model.load_state_dict({**model.state_dict(), **initial})
             optimizer = torch.optim.Adam(
                 model.parameters(), LEARNING_RATE, BETAS, EPSILON, fused=True
             )
@@ -140,16 +140,19 @@ def torch_builder(make_model: Callable[[], Any], compiled: bool) -> Builder:
 
 
 def jax_builder(
-    forward: Callable[[dict[str, Any], Any], Any],
+    forward: Callable[..., Any],
     take_parameters: Callable[[Arrays], Arrays] = lambda arrays: arrays,
     take_images: Callable[[np.ndarray], np.ndarray] = lambda images: images,
+    buffers: Arrays | None = None,
 ) -> Builder:
     """A pure step under `jax.jit` that gives away its state.
 
     Args:
-        forward: logits of (parameters, images).
+        forward: logits of (parameters, images); where there are buffers, logits and new buffers of
+            (parameters, images, buffers).
         take_parameters: initial parameters in the layout of `forward`.
         take_images: all images in the layout of `forward`.
+        buffers: what is carried from step to step and not trained, such as running statistics.
     """
 
     def build(data: Data) -> Prepared:
@@ -157,14 +160,19 @@ def jax_builder(
 
         initial = take_parameters(parameters(data))
 
-        def loss_of(weights: dict[str, Any], images: Any, labels: Any) -> Any:
-            logs = jax.nn.log_softmax(forward(weights, images))
-            return -jax.numpy.take_along_axis(logs, labels[:, None], 1).mean()
+        def loss_of(weights: dict[str, Any], carried: Any, images: Any, labels: Any) -> Any:
+            if buffers is None:
+                logits = forward(weights, images)
+            else:
+                logits, carried = forward(weights, images, carried)
+            logs = jax.nn.log_softmax(logits)
+            return -jax.numpy.take_along_axis(logs, labels[:, None], 1).mean(), carried
 
         def compiled(state: Any, images: Any, labels: Any) -> Any:
-            weights, optimizer = state
-            loss, grads = jax.value_and_grad(loss_of)(weights, images, labels)
-            return _jax_adam(weights, grads, optimizer), loss
+            weights, optimizer, carried = state
+            found = jax.value_and_grad(loss_of, has_aux=True)(weights, carried, images, labels)
+            (loss, carried), grads = found
+            return (*_jax_adam(weights, grads, optimizer), carried), loss
 
         jitted = jax.jit(compiled, donate_argnums=0)
 
@@ -172,7 +180,8 @@ def jax_builder(
             weights = {name: jax.numpy.array(a) for name, a in initial.items()}
             zeros = jax.tree.map(jax.numpy.zeros_like, weights)
             again = jax.tree.map(jax.numpy.zeros_like, weights)
-            return weights, (jax.numpy.zeros(()), zeros, again)
+            carried = jax.tree.map(jax.numpy.array, buffers)
+            return weights, (jax.numpy.zeros(()), zeros, again), carried
 
         def step(state: Any, images: Any, labels: Any) -> Any:
             return jax.block_until_ready(jitted(state, images, labels))

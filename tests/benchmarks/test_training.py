@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks import training
-from benchmarks.workloads import cnn_train, mlp_train, transformer_train
+from benchmarks.workloads import (
+    cnn_train,
+    lenet_train,
+    lstm_train,
+    mlp_train,
+    resnet_train,
+    transformer_train,
+)
 
 STEP = 1e-6
 
@@ -34,11 +41,19 @@ def network(name):
         data = transformer_train.make_data(rng, sizes)
         gradients = transformer_train.numpy_gradients(sizes)
         return gradients, data, data["images"][0], data["labels"][0]
+    if name == "lenet":
+        data = lenet_train.data(2, rng)
+        return lenet_train.numpy_gradients, data, data["images"][0], data["labels"][0]
+    if name in ("resnet", "lstm"):
+        family = {"resnet": resnet_train, "lstm": lstm_train}[name]
+        sizes = family.Sizes(2, 32, 2, 3) if name == "resnet" else family.Sizes(2, 4, 5, 3, 7)
+        data = family.make_data(rng, sizes)
+        return family.numpy_gradients(sizes), data, data["images"][0], data["labels"][0]
     data = cnn_train.data(8, 4, rng)
     return cnn_train.numpy_gradients, data, data["images"][0], data["labels"][0]
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn", "transformer"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "transformer", "lenet", "resnet", "lstm"])
 def test_gradients_against_differences(name):
     gradients_of, data, images, labels = network(name)
     images = images.astype(np.float64)
