@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +41,33 @@ class Tokenizer:
         """The text of tokens; those that are no text give nothing."""
         return self.inner.decode([int(token) for token in tokens])
 
+    def stream(self, tokens: Iterable[int]) -> Iterator[str]:
+        """The text of tokens as they come, such as those of `models.stream`.
+
+        A letter whose bytes are in several tokens comes with the last of them. A token that
+        completes none gives nothing, and neither does a letter that stays incomplete.
+        """
+        whole = library("stream").decoders.DecodeStream(skip_special_tokens=True)
+        for token in tokens:
+            text = whole.step(self.inner, int(token))
+            if text:
+                yield text
+
+    def number(self, piece: str) -> int:
+        """The token of a piece such as "<|endoftext|>".
+
+        Raises:
+            UsageError: there is none.
+        """
+        found = self.inner.token_to_id(piece)
+        if found is None:
+            raise UsageError("Tokenizer: no such token", [f"piece: {piece!r}"])
+        return found
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a `tokenizer.json`, which `read_tokenizer` reads."""
+        Path(path).write_text(self.inner.to_str(pretty=True), encoding="utf-8")
+
 
 def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     """The tokenizer in a file, or in the folder of a published model.
@@ -54,14 +81,7 @@ def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
 
     Source: https://huggingface.co/docs/tokenizers.
     """
-    try:
-        import tokenizers  # type: ignore[import-not-found]
-    except ImportError:
-        raise UsageError(
-            "read_tokenizer: the library tokenizers is not installed",
-            [f"to read: {path}"],
-            'pip install "lamina[text]"',
-        ) from None
+    tokenizers = library("read_tokenizer")
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
     if not file.is_file():
         raise UsageError("read_tokenizer: there is no such file", [f"file: {file}"])
@@ -70,3 +90,20 @@ def read_tokenizer(path: str | os.PathLike[str]) -> Tokenizer:
     except Exception as error:  # the library raises Exception itself
         facts = [f"file: {file}", str(error)]
         raise FormatError("read_tokenizer: the file is no tokenizer", facts) from None
+
+
+def library(caller: str) -> Any:
+    """The module `tokenizers`, for a function of that name.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    try:
+        import tokenizers  # type: ignore[import-not-found]
+    except ImportError:
+        raise UsageError(
+            f"{caller}: the library tokenizers is not installed",
+            [],
+            'pip install "lamina[text]"',
+        ) from None
+    return tokenizers
