@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import lamina as lm
-from lamina.base.errors import ShapeError, UsageError
+from lamina.base.errors import ShapeError, TraceError, UsageError
+from lamina.tensor.eager import FLUSH_DEPTH
 
 RNG = np.random.default_rng(0)
 
@@ -125,6 +126,32 @@ def test_tangents_of_rules_with_tensors_from_outside(around: str) -> None:
     along = lambda ruled: lm.jvp(wrap(ruled(inner)), (x,), (dot,))
     close(along(forward_ruled), along(without_a_rule))
     close(lm.jit(lambda: along(forward_ruled))(), along(without_a_rule))
+
+
+@pytest.mark.parametrize("ruled", [forward_ruled, reverse_ruled])
+@pytest.mark.parametrize("around", ["nothing", "cond", "scan"])
+def test_rules_longer_than_a_chain_that_is_computed_at_once(around: str, ruled: Any) -> None:
+    def long(x: Any) -> Any:
+        for _ in range(FLUSH_DEPTH // 2):
+            x = lm.sin(x) + 0.1 * x
+        return x
+
+    x, wrap = f64(3), AROUND[around]
+    loss = lambda ruled: lambda t: wrap(ruled(long))(t).sum()
+    close(lm.grad(loss(ruled))(x), lm.grad(loss(without_a_rule))(x))
+
+
+def test_looking_inside_a_rule_is_an_error() -> None:
+    @lm.custom_jvp
+    def f(x: Any) -> Any:
+        return lm.sin(x)
+
+    @f.defjvp
+    def rule(primals: Any, tangents: Any) -> Any:
+        return f(*primals), tangents[0] if float(tangents[0]) > 0 else primals[0]
+
+    with pytest.raises(TraceError, match="no value yet inside a derivative"):
+        lm.grad(f)(lm.asarray(1.0))
 
 
 # ------------------------------------------------------------------ custom_vjp

@@ -56,6 +56,7 @@ class Source:
 
 
 _SYMBOLIC = Source("jit", symbolic=True)
+_RULE = Source("a derivative")  # the graph's own placeholders, which rules of users see
 
 
 class Binding:
@@ -148,6 +149,8 @@ def record(op: Op, operands: tuple[Value, ...]) -> Value:
 
 def sourced(value: Value) -> Binding:
     """The Binding of a value that may depend on symbolic sizes, in its type or as a number."""
+    if value.op is None:
+        return Binding(None, 0, _RULE)
     found = _derived(value.operands)
     number = type(value.op) is Constant and type(value.op.value) is Dim
     if found.source is None and (value.type.symbolic or number):
