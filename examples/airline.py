@@ -127,7 +127,7 @@ def draw(path: Path, seen: np.ndarray, predicted: np.ndarray) -> None:
         'font-family="sans-serif" font-size="13">',
         f'<rect width="{width}" height="{height}" fill="white"/>',
         *(text(m, -0.07 * top, f"{1949 + m // YEAR}") for m in range(0, len(seen), 2 * YEAR)),
-        *(text(-7, v, f"{v:.0f}") for v in np.linspace(0, top, 4)),
+        *(text(-7, v, f"{v}") for v in range(0, int(top), 200)),
         text(0, 1.03 * top, "thousands of passengers a month"),
         text(YEAR * 4, 0.9 * top, "seen", "#333"),
         text(YEAR * 5, 0.9 * top, f"forecast from {1949 + first / YEAR:.0f} on", "#d62728"),
