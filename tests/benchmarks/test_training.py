@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from benchmarks import training
+from benchmarks.workload import compare
 from benchmarks.workloads import (
     cnn_train,
     lenet_train,
+    lstm_scan,
     lstm_train,
     mlp_train,
     resnet_train,
@@ -98,3 +100,17 @@ def test_single_precision_is_near_double():
     data = workload.make_data()
     found = workload.builders["numpy"](data).result()
     np.testing.assert_allclose(found, workload.reference(data), rtol=1e-5)
+
+
+def test_gradients_of_an_lstm_against_differences():
+    sizes = lstm_scan.Sizes(steps=4, batch=3, width=5)
+    data = lstm_scan.make_data(np.random.default_rng(1), sizes)
+    wide = {k: a.astype(np.float64) for k, a in data.items()}
+    wanted = lstm_scan.reference(wide)
+    for name, gradient in zip(wide, wanted[1:], strict=True):
+        places = np.random.default_rng(2).integers(0, gradient.size, 6)
+        found = differences(lambda d: float(lstm_scan.reference(d)[0]), wide, name, places)
+        np.testing.assert_allclose(gradient.flat[places], found, rtol=1e-5, atol=1e-8)
+    for make in (lstm_scan.lamina_scan, lstm_scan.lamina_unrolled):
+        run = lstm_scan.row("lstm", "an LSTM", sizes, make, {}).builders["lamina"](data)
+        assert compare(run.result(), wanted, lstm_scan.TOLERANCE).passed

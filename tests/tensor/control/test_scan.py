@@ -109,6 +109,20 @@ def test_compile_time_does_not_depend_on_the_length() -> None:
     assert nodes(4) == nodes(4096)
 
 
+def test_machine_code_does_not_depend_on_the_length() -> None:
+    """A step is compiled once, and 4096 steps share most of it with 16."""
+
+    def compiled(length: int) -> Any:
+        params, xs = lstm_arguments(length, batch=8, inputs=16, width=16)
+        return lm.jit(lm.value_and_grad(lstm_scan)).program(params, xs).record.kernels
+
+    short, long = compiled(16), compiled(4096)
+    size = lambda kernels: sum(map(len, {k.code for k in kernels}))
+    assert len(long) <= len(short) + 2 <= 12  # a long sum is taken in two parts
+    assert size(long) <= 1.5 * size(short)
+    assert len({k.key for k in short} & {k.key for k in long}) >= len(short) // 2
+
+
 def test_a_number_in_the_state_takes_the_dtype_of_the_body() -> None:
     total, _ = lm.scan(lambda s, x: (s + x, None), 0, lm.asarray([1.5, 2.5]))
     assert (float(total), total.dtype) == (4.0, lm.float32)
