@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from lamina.base.errors import LaminaError
 
 # A module each; of those that need the front end, only the one that is called is loaded.
-COMMANDS = ("demo", "info", "generate", "bench", "run", "completion")
+COMMANDS = ("demo", "info", "train", "eval", "generate", "bench", "run", "completion")
 
 EXAMPLES = """examples:
   lamina demo                      train a network on real digits and show what it learned
   lamina info                      the machine, the target and the caches as Lamina sees them
+  lamina train digits.toml         a run that a TOML file describes
   lamina generate gpt2/ --prompt "The meaning of life is"
   lamina bench                     how fast this machine is, beside NumPy
   lamina run net.lamina --input x.npy --output y.npy

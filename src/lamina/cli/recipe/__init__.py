@@ -1,0 +1,1 @@
+"""What `lamina train` and `lamina eval` read: a run, described in a TOML file."""
