@@ -104,7 +104,9 @@ class Loader:
     def _link(self, entry: Entry, target: KernelTarget) -> Loaded:
         if self._jit is None:
             machine(target)
-            self._jit = llvm.create_lljit_compiler()
+            # JITLink keeps the sections of an object together. The older linker takes them from
+            # wherever memory is, and aborts the process where they come to lie 2 GB apart.
+            self._jit = llvm.create_lljit_compiler(use_jit_link=True)
         builder = llvm.JITLibraryBuilder().add_object_img(entry.code)
         builder.add_current_process().export_symbol(entry.symbol)
         name = f"{entry.key}-{next(self._numbers)}"  # LLVM takes no name twice
