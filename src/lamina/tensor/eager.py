@@ -297,6 +297,9 @@ def looked_inside(value: Value, source: Source, look: str) -> TraceError:
     return TraceError(f"{look}: the tensor has no value yet inside {where}", facts, way_out)
 
 
+Numbers = list[tuple[Any, DType]]
+
+
 class _Cone:
     """Pending values above data, in order, with what identifies their program."""
 
@@ -307,7 +310,7 @@ class _Cone:
         self.leaves: list[Value] = []
         self.nodes: list[Value] = []
         self.outputs: list[Value] = []
-        self.constants: list[Any] = []
+        self.numbers: dict[int, Numbers] = {}  # by the id of their node, in order
         for v in _shallow(roots) or topological(roots, stop=_is_data):
             number[v.id] = len(number)
             known = v.data
@@ -319,16 +322,13 @@ class _Cone:
             if op is None:
                 raise VerifyError("eager: a value has neither data nor an op", [repr(v)])
             self.nodes.append(v)
-            kind = type(op)
-            if kind is Slice or kind is Pad:
-                way, starts = moves(op, v.type, v.operands[0].type)  # type: ignore[arg-type]
-                self.constants.append(starts)
-                structure.append((way, number[v.operands[0].id]))
-            elif is_splat(v):
-                self.constants.append(constant_key(op.value))  # type: ignore[union-attr]
-                structure.append(("splat", v.type))
+            places = [number[o.id] for o in v.operands]
+            numbered = _numbered(v)
+            if numbered is None:
+                structure.append((op, *places))
             else:
-                structure.append((op, *[number[o.id] for o in v.operands]))
+                way, self.numbers[v.id] = numbered
+                structure.append((way, *places))
             held = known is not None and known.holder is not None and known.holder() is not None
             if held or v.id in wanted:
                 if v.data is None:
@@ -345,7 +345,8 @@ class _Cone:
             new[v.id] = Value(v.type, span=v.span)
             inputs.append(new[v.id])
         for v in self.nodes:
-            given = [Value(TensorType(t), span=v.span) for _, t in _numbers(v)] if hoisted else []
+            numbers = self.numbers.get(v.id, ()) if hoisted else ()
+            given = [Value(TensorType(dtype), span=v.span) for _, dtype in numbers]
             scalars += given
             if hoisted and is_splat(v):
                 new[v.id] = _spread(given[0], v.type.shape)
@@ -378,12 +379,15 @@ def is_splat(v: Value) -> bool:
     return isinstance(v.op, Constant) and not isinstance(v.op.value, Literal)
 
 
-def _numbers(v: Value) -> list[tuple[Any, DType]]:
-    """The numbers in the op of `v` that the general program of a structure takes as inputs."""
+def _numbered(v: Value) -> tuple[Any, Numbers] | None:
+    """What the op of `v` does whatever its numbers are, and these; None where it has none."""
     op = v.op
     if isinstance(op, Slice | Pad):
-        return [(start, int64) for start in moves(op, v.type, v.operands[0].type)[1]]
-    return [(op.value, v.type.dtype)] if is_splat(v) else []  # type: ignore[union-attr]
+        way, starts = moves(op, v.type, v.operands[0].type)
+        return way, [(start, int64) for start in starts]
+    if is_splat(v):
+        return ("splat", v.type), [(op.value, v.type.dtype)]  # type: ignore[union-attr]
+    return None
 
 
 def constant_key(value: Any) -> Any:
@@ -426,7 +430,8 @@ def _run(cone: _Cone) -> list[Any]:
         if len(_programs) > STRUCTURES_KEPT:
             _programs.pop(next(iter(_programs)), None)
     buffers = [v.data.buffer for v in cone.leaves]
-    constants = tuple(cone.constants)
+    numbers = [number for given in cone.numbers.values() for number in given]
+    constants = tuple([constant_key(number) for number, _ in numbers])
     program = found.special.get(constants)
     if program is None and len(found.special) < SPECIALISED_PROGRAMS:
         program = found.special[constants] = execution.compile(cone.graph(hoisted=False), True)
@@ -435,7 +440,7 @@ def _run(cone: _Cone) -> list[Any]:
         if found.general is None:
             found.general = execution.compile(cone.graph(hoisted=True), True)
         program = found.general
-        buffers += [execution.scalar(n, t) for v in cone.nodes for n, t in _numbers(v)]
+        buffers += [execution.scalar(number, dtype) for number, dtype in numbers]
     try:
         return program.run(buffers)
     except OutOfMemoryError:
