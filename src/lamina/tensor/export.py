@@ -26,8 +26,9 @@ from lamina.tensor import random
 from lamina.tensor.containers import contents, entries, is_leaf, is_node
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.jit import Jitted
+from lamina.tensor.templates import Argument, Built, Fixed, Leaf, Output
 from lamina.tensor.tensor import Tensor, alias
-from lamina.tensor.traced import Argument, Built, Fixed, Leaf, Output, Recipe, clean_graph
+from lamina.tensor.traced import Recipe, clean_graph
 
 LARGE_ELEMENTS = 256  # of a constant that is stored as an array rather than in the text
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from lamina.backend import execution
 from lamina.base import dtypes
-from lamina.base.records import frozen
 from lamina.graph.ir import Graph, TensorType, Value, graph_at, topological, type_at
 from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import (
@@ -27,65 +25,24 @@ from lamina.tensor.conversion import asarray
 from lamina.tensor.dynamic_shapes import numbers_as_inputs
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.promotion import is_number
+from lamina.tensor.templates import (
+    Argument,
+    Assignment,
+    Built,
+    Fixed,
+    Leaf,
+    Output,
+    Reader,
+    Removal,
+    reach,
+    reader,
+)
 from lamina.tensor.tensor import Tensor, from_buffers, from_numpy, placeholder
 
 _SOURCE = eager.Source("jit")
 _NUMBER_SOURCE = eager.Source("jit", scalar=True)
 _ONLY_HOLDER = 3  # references that getrefcount sees: the tensor, a local name, its argument
 _IN_CALL = 3  # the binding, the list of this call's buffers, the argument of getrefcount
-
-
-@frozen
-class Output:
-    """A tensor of the result that the program computes."""
-
-    index: int
-
-
-@frozen
-class Leaf:
-    """A tensor of the result that is a leaf of the arguments."""
-
-    index: int
-
-
-@frozen
-class Argument:
-    """A container of the result that is a container of the arguments."""
-
-    path: tuple[Any, ...]
-
-
-@frozen
-class Built:
-    """A container of the result that the function made; its parts are templates."""
-
-    like: Any
-    parts: tuple[Any, ...]
-
-
-@frozen
-class Fixed:
-    """Anything else: the same object at every call."""
-
-    value: Any
-
-
-@frozen
-class Assignment:
-    """What the function assigned to, other than a tensor in place of a tensor."""
-
-    path: tuple[Any, ...]
-    key: Any
-    template: Any
-
-
-@frozen
-class Removal:
-    """A key that the function deleted."""
-
-    path: tuple[Any, ...]
-    key: Any
 
 
 class Traced:
@@ -112,9 +69,8 @@ class Traced:
         self._generator = recipe.generator
         self._outputs = recipe.outputs
         self._updates = recipe.updates
-        self._structure = recipe.structure
-        self._result = recipe.result
-        self._picks = _picks(recipe.result, len(flat.leaves))
+        self._structure = [_step(step, len(flat.leaves)) for step in recipe.structure]
+        self._result = reader(recipe.result, len(flat.leaves))
         kept = recipe.returned_leaves
         replaced = {i for i, _ in self._updates}
         self._donors = [
@@ -149,29 +105,32 @@ class Traced:
 
     def call(self, call: list[Any], flat: Any) -> Any:
         """Run the program and write the new leaves back."""
-        if not self._generator:
-            return self._call(call, flat)
-        with exclusive:  # a draw of another thread must not come in between
-            return self._call(call, flat)
-
-    def _call(self, call: list[Any], flat: Any) -> Any:
-        program = self._program or self.program
         leaves = flat.leaves
+        if not self._outputs:
+            return self._returned(call, flat, [])  # what is there already, in other places
+        if not self._generator:
+            return self._returned(call, flat, self._run(flat, leaves))
+        with exclusive:  # a draw of another thread must not come in between
+            made = self._run(flat, leaves)
+            for name, at in self._generator:
+                random.default.__dict__[name] = made[at]
+        return self._returned(call, flat, made)
+
+    def _run(self, flat: Any, leaves: list[Any]) -> list[Tensor]:
+        """What the program computes."""
+        program = self._program or self.program
         buffers = self.inputs(leaves)
         donated = self._donated(flat, leaves) if self._donors else None
-        results = program.run(buffers, donated)
-        made = from_buffers(results, self._outputs)
+        return from_buffers(program.run(buffers, donated), self._outputs)
+
+    def _returned(self, call: list[Any], flat: Any, made: list[Tensor]) -> Any:
+        """What a call returns; assigns what the function assigned."""
+        leaves = flat.leaves
         for i, part in self._updates:
             flat.write(i, made[part.index] if type(part) is Output else leaves[part.index])
-        for name, at in self._generator:
-            random.default.__dict__[name] = made[at]
         if self._structure:
             self._restructure(call, leaves, made)
-        if type(self._result) is Output:
-            return made[self._result.index]
-        if self._picks is not None:
-            return rebuilt(self._result.like, list(self._picks([*leaves, *made])))
-        return _filled(self._result, call, leaves, made)
+        return self._result(call, leaves, made)
 
     def inputs(self, leaves: list[Any]) -> list[Any]:
         """The buffers that the program reads, from the leaves of a call."""
@@ -193,16 +152,22 @@ class Traced:
         return mask
 
     def _restructure(self, call: list[Any], leaves: list[Any], made: list[Tensor]) -> None:
-        for step in self._structure:
-            held = contents(_reach(call, step.path))
-            if isinstance(step, Removal):
-                del held[step.key]  # type: ignore[union-attr]
+        for path, key, read in self._structure:
+            held = contents(reach(call, path))
+            if read is None:
+                del held[key]  # type: ignore[union-attr]
                 continue
-            value = _filled(step.template, call, leaves, made)
-            if isinstance(held, list) and step.key == len(held):
+            value = read(call, leaves, made)
+            if isinstance(held, list) and key == len(held):
                 held.append(value)
             else:
-                held[step.key] = value  # type: ignore[index]
+                held[key] = value  # type: ignore[index]
+
+
+def _step(step: Assignment | Removal, leaves: int) -> tuple[tuple[Any, ...], Any, Reader | None]:
+    """A path, a key, and what reads the value for it; None removes the key."""
+    read = reader(step.template, leaves) if isinstance(step, Assignment) else None
+    return step.path, step.key, read
 
 
 def input_buffers(leaves: Iterable[Any]) -> list[Any]:
@@ -240,38 +205,6 @@ def _leaf_type(leaf: Any) -> TensorType:
     if isinstance(leaf, complex):
         return TensorType(dtypes.complex128)
     return TensorType(dtypes.int64 if isinstance(leaf, int) else dtypes.float64)
-
-
-def _reach(call: list[Any], path: tuple[Any, ...]) -> Any:
-    at: Any = call
-    for key in path:
-        at = contents(at)[key]  # type: ignore[index]
-    return at
-
-
-def _filled(template: Any, call: list[Any], leaves: list[Any], made: list[Tensor]) -> Any:
-    kind = type(template)
-    if kind is Output:
-        return made[template.index]
-    if kind is Leaf:
-        return leaves[template.index]
-    if kind is Argument:
-        return _reach(call, template.path)
-    if kind is Built:
-        return rebuilt(template.like, [_filled(p, call, leaves, made) for p in template.parts])
-    return template.value
-
-
-def _picks(template: Any, leaves: int) -> Callable[[list[Any]], tuple[Any, ...]] | None:
-    """The parts of a result that holds tensors only, out of the leaves with the results after them.
-
-    Returns of hundreds of tensors take one call instead of one for each.
-    """
-    if type(template) is not Built or len(template.parts) < 2:
-        return None
-    if not all(type(part) in (Leaf, Output) for part in template.parts):
-        return None
-    return itemgetter(*[p.index + (leaves if type(p) is Output else 0) for p in template.parts])
 
 
 class Recipe:
