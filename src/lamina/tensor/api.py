@@ -74,6 +74,7 @@ from lamina.tensor.derivatives import (
     value_and_grad,
     vjp,
 )
+from lamina.tensor.dialect import Dialect
 from lamina.tensor.dynamic_shapes import spec
 from lamina.tensor.jacobians import (
     eval_shape,
@@ -394,6 +395,7 @@ from lamina.tensor.tensor import (
 
 __all__ = [
     "DType",
+    "Dialect",
     "bool_",
     "bfloat16",
     "complex64",

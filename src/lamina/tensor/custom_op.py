@@ -15,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType, dtype
 from lamina.base.errors import ShapeError, UsageError, user_frames
-from lamina.graph.ir import REGISTRY, Value
+from lamina.graph.ir import REGISTRY, Value, emit
 from lamina.graph.ir.op import snake
-from lamina.graph.ops import Definition, Foreign, ForeignKernel
+from lamina.graph.ir.pattern import Rule, Term
+from lamina.graph.ops import Definition, Foreign, ForeignKernel, item
 from lamina.runtime.foreign import Prepared, run
 from lamina.tensor.control.bodies import recorded, require_callable
 from lamina.tensor.conversion import asarray
 from lamina.tensor.custom import custom_jvp, custom_vjp
+from lamina.tensor.lowering import Lowering
 from lamina.tensor.tensor import Tensor, wrap
 
 DTypes = Any  # one for all operands, or a tuple with one for each; a list of such
@@ -48,10 +51,11 @@ def custom_op(rule: Callable[..., Any] | None = None, *, outputs: Sequence[str] 
     raises where they do not fit, and returns the type of the result, or a tuple of types. It runs
     when the operator is called, before anything is computed.
 
-    What computes it: `register_kernel` for machine code by dtype, `defreference` for NumPy, which
-    serves where there is no kernel. What it varies like: `defjvp` or `defvjp`, in functions of
-    tensors. Under `vmap` the operator runs on each example; Lamina loops, and shares the examples
-    between threads, unless `defvmap` says what many examples give.
+    What computes it: `deflower` writes it with other operators; `register_kernel` gives machine
+    code by dtype, which comes first; `defreference` gives NumPy, which serves where there is
+    neither. What it varies like: `defjvp` or `defvjp`, in functions of tensors; else its lowering.
+    Under `vmap` the operator runs on each example; Lamina loops, and shares the examples between
+    threads, unless `defvmap` says what many examples give.
 
     Args:
         rule: the type rule. Positional parameters are operands; those after `*` are attributes:
@@ -83,12 +87,24 @@ class CustomOp:
 
     Functions that were compiled before a kernel, a reference or a derivative is added keep what
     they were compiled with.
+
+    Args:
+        rule: the type rule.
+        outputs: names for several results.
+        dialect: the name of the group that it belongs to, if any.
+        require: (name, types, attributes); raises where they do not fit, before the type rule.
     """
 
-    def __init__(self, rule: Callable[..., Any], outputs: Sequence[str] = ()):
+    def __init__(
+        self,
+        rule: Callable[..., Any],
+        outputs: Sequence[str] = (),
+        dialect: str = "",
+        require: Callable[..., None] | None = None,
+    ):
         require_callable("custom_op", rule=rule)
         functools.update_wrapper(self, rule)
-        title = rule.__name__
+        title = f"{dialect}.{rule.__name__}" if dialect else rule.__name__
         known = REGISTRY.get(snake(title))
         if known is not None and not issubclass(known, Foreign):
             raise UsageError(
@@ -98,16 +114,20 @@ class CustomOp:
             )
         self._signature = inspect.signature(rule)
         operands, self._attributes = _parameters(title, self._signature)
-        self._definition = Definition(title, operands, rule)
+        self._definition = Definition(title, operands, rule, require=require)
         self._module = rule.__module__
-        self._class: Any = None
+        self._class = self._made()
         self._forward: Any = None
         self._backward: Any = None
-        self._named: Any = namedtuple(title, outputs) if outputs else None
+        self._named: Any = namedtuple(rule.__name__, outputs) if outputs else None
 
     def __call__(self, *args: Any, **attributes: Any) -> Any:
         with user_frames:
-            operands, given = self._bound(args, attributes)
+            bound = self._bound(args, attributes)
+            if any(isinstance(x, Term) for x in bound.values()):
+                return self._pattern(bound)
+            operands = [asarray(bound[name]) for name in self._definition.operands]
+            given = self._given(bound)
             plain = functools.partial(self._apply, given)
             if self._forward is None and self._backward is None:
                 return plain(*operands)
@@ -126,15 +146,23 @@ class CustomOp:
 
     def _apply(self, given: tuple[tuple[str, Any], ...], *operands: Tensor) -> Any:
         """The operator itself, without its derivative."""
-        op = self._made()(given)
+        op = self._class(given)
         parts = recorded(op, [t._value for t in operands])
         if self._named is not None and len(parts) == len(self._named._fields):
             return self._named(*parts)
         return parts[0] if len(parts) == 1 else tuple(parts)
 
-    def _bound(
-        self, args: Sequence[Any], attributes: dict[str, Any]
-    ) -> tuple[list[Tensor], tuple[tuple[str, Any], ...]]:
+    def _pattern(self, arguments: dict[str, Any]) -> Any:
+        """The operator in the pattern of a rule, where wildcards stand for some arguments."""
+        given = [arguments[name] for name in self._definition.operands]
+        terms = [x if isinstance(x, Term) else Term(scalar=x) for x in given]
+        whole = emit(self._class(self._given(arguments)), *terms)
+        if self._named is None:
+            return item(whole, 0)
+        return self._named(*[item(whole, i) for i in range(len(self._named._fields))])
+
+    def _bound(self, args: Sequence[Any], attributes: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a call by name."""
         title = self._definition.title
         try:
             bound = self._signature.bind(*args, **attributes)
@@ -144,22 +172,31 @@ class CustomOp:
                 [f"it is called as {title}{self._signature}"],
             ) from None
         bound.apply_defaults()
-        operands = [asarray(bound.arguments[n]) for n in self._definition.operands]
-        given = ((n, _attribute(title, n, bound.arguments[n])) for n in self._attributes)
-        return operands, tuple(given)
+        return bound.arguments
+
+    def _given(self, arguments: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """The attributes of a call."""
+        title = self._definition.title
+        return tuple((n, _attribute(title, n, arguments[n])) for n in self._attributes)
 
     def _made(self) -> Any:
         """The class of the operator in graphs, with what is defined up to now."""
-        if self._class is None:
-            body = {"definition": self._definition, "__module__": self._module}
-            body["__doc__"] = self._definition.rule.__doc__
-            name = self._definition.title
-            self._class = types.new_class(name, (Foreign,), {}, lambda held: held.update(body))
-        return self._class
+        body = {"definition": self._definition, "__module__": self._module}
+        body["__doc__"] = self._definition.rule.__doc__
+        name = self._definition.title
+        return types.new_class(name, (Foreign,), {}, lambda held: held.update(body))
+
+    def _is(self, op: Any) -> bool:
+        """Whether an op of a graph or a pattern is this operator."""
+        return isinstance(op, Foreign) and op.definition.rule is self._definition.rule
+
+    def _add_pattern(self, rule: Rule) -> None:
+        others = [one for one in self._definition.patterns if one.name != rule.name]
+        self._changed(patterns=(*others, rule))
 
     def _changed(self, **parts: Any) -> None:
         self._definition = replace(self._definition, **parts)
-        self._class = None
+        self._class = self._made()
 
     # ------------------------------------------------------------------ definitions
 
@@ -169,6 +206,34 @@ class CustomOp:
         It returns an array, or a tuple of them, of the types that the type rule gives.
         """
         self._changed(reference=f)
+        return f
+
+    def deflower(self, f: Callable[..., Any]) -> Callable[..., Any]:
+        """`f(*operands, **attributes)` says what other operators it is made of; a decorator.
+
+        It is a function of tensors for one example, traced once for each signature. Where there is
+        no kernel it stands in the operator's place before kernels are made, so it fuses with what
+        is around it: an elementwise one is a loop body. Derivatives follow from it unless `defjvp`
+        or `defvjp` gives others.
+
+        Raises:
+            UsageError: when the operator is called: the function comes back to the operator itself,
+                or reads tensors from outside.
+            ShapeError: when the operator is called: it gives other types than the type rule.
+
+        Example:
+            >>> import lamina as lm
+            >>> @custom_op
+            ... def softclip(x, *, at=1.0):
+            ...     return x
+            >>> @softclip.deflower
+            ... def _(x, *, at):
+            ...     return at * lm.tanh(x / at)
+            >>> lm.grad(lambda x: softclip(x, at=2.0))(lm.asarray(0.0))
+            Tensor(1., shape=(), dtype=float32)
+        """
+        require_callable(f"{self._definition.title}.deflower", f=f)
+        self._changed(lowering=Lowering(f))
         return f
 
     def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
@@ -322,7 +387,7 @@ def _attribute(title: str, name: str, value: Any) -> Any:
     """An attribute as plain numbers, which graphs hold."""
     if isinstance(value, np.generic):
         value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
+    if value is None or isinstance(value, bool | int | float | str | Dim | Term):
         return value
     if isinstance(value, tuple | list):
         items = tuple(_attribute(title, name, v) for v in value)

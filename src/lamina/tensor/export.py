@@ -20,7 +20,7 @@ from lamina.graph.ir import Graph, Value, placeholder
 from lamina.graph.ir.graph import rebuild
 from lamina.graph.ir.value import apply
 from lamina.graph.ops import Constant, Literal
-from lamina.graph.passes import inline_calls
+from lamina.graph.passes import inline_calls, lower_custom_ops
 from lamina.runtime import flatten
 from lamina.tensor import random
 from lamina.tensor.containers import contents, entries, is_leaf, is_node
@@ -326,12 +326,12 @@ def _leaves_below(tree: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any,
 
 
 def _portable(graph: Graph) -> Graph:
-    """The graph without derivatives of others' making, if everything in it can be written down.
+    """The graph without derivatives and operators of others, if all of it can be written down.
 
     Raises:
         UsageError: an op calls Python or is defined outside Lamina.
     """
-    graph = inline_calls(graph)
+    graph = lower_custom_ops(inline_calls(graph), portable=True)
     for v in graph.nodes:
         _refuse_foreign(v)
     return rebuild(graph, _with_portable_bodies)
@@ -362,7 +362,8 @@ def _refuse_foreign(v: Value) -> None:
         raise UsageError(
             "export: an operator that is defined outside Lamina",
             [f"operator: {op.name}, of {type(op).__module__}"],
-            "a process that loads the program does not know it; use operations of Lamina",
+            "a process that loads the program does not know it; say by deflower what operations of "
+            "Lamina it is made of, or use those",
             v.span,
         )
 

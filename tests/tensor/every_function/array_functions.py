@@ -319,6 +319,18 @@ def _sums(x: Any) -> Any:
 _sums.defreference(lambda x: np.cumsum(x, axis=-1))
 _sums.defjvp(lambda p, t: (_sums(*p), lm.cumulative_sum(t[0], axis=-1)))
 
+_waves = lm.Dialect("waves")
+
+
+@_waves.op
+def _beat(x: Any, *, of: float) -> Any:
+    return x
+
+
+_beat.deflower(lambda x, of: lm.sin(of * x) * lm.mean(x, axis=-1, keepdims=True))
+_waves.rule(lambda x, a: _beat(-x, of=a))(lambda x, a: _beat(x, of=a))
+
+
 CONTROL = [
     one("associative_scan", lambda x: lm.associative_scan(lambda a, b: a * b + a, x, axis=1)),
     one("checkpoint", lm.checkpoint(lambda x: lm.sin(lm.exp(x)))),
@@ -336,6 +348,7 @@ CONTROL = [
         lambda x: lm.while_loop(lambda s: lm.sum(s) < 30.0, lambda s: s * s + 1.0, x, max_steps=8),
     ),
     one("custom_jvp", _doubled),
+    one("Dialect", lambda x: _beat(-_beat(x, of=2.0), of=3.0)),
     one("custom_op", lambda x: lm.sin(_sums(x) * x)),
     one("grad", lm.grad(_cubed)),
     one("value_and_grad", lm.value_and_grad(_cubed)),

@@ -15,6 +15,7 @@ from lamina.graph.passes import (
     fuse,
     inline_calls,
     legalize,
+    lower_custom_ops,
     merge_equal,
     merge_loops,
     simplify,
@@ -70,11 +71,12 @@ class Pipeline:
 
 
 LEVELS = (
-    Pipeline("O0", (inline_calls, split_complex, legalize, drop_dead, fuse)),
+    Pipeline("O0", (inline_calls, lower_custom_ops, split_complex, legalize, drop_dead, fuse)),
     Pipeline(
         "O1",
         (
             inline_calls,
+            lower_custom_ops,
             split_complex,
             merge_loops,
             trim_loops,
@@ -88,6 +90,7 @@ LEVELS = (
         "O2",
         (
             inline_calls,
+            lower_custom_ops,
             split_complex,
             merge_loops,
             trim_loops,
@@ -104,6 +107,7 @@ LEVELS = (
         "O3",
         (
             inline_calls,
+            lower_custom_ops,
             split_complex,
             merge_loops,
             trim_loops,

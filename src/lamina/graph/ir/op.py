@@ -79,6 +79,7 @@ class Op:
     lift: ClassVar[Callable[..., Any] | None] = None
     settle: ClassVar[Callable[..., Op] | None] = None  # the op, after symbols became sizes in it
     part_by_part: ClassVar[bool] = False
+    meets: ClassVar[Callable[..., bool] | None] = None  # see `pattern.Term`
 
     def __init_subclass__(cls, abstract: bool = False, **kw: Any) -> None:
         super().__init_subclass__(**kw)

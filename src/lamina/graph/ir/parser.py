@@ -53,7 +53,7 @@ _TOKEN = re.compile(
       | (?P<name>%\w{1,64})
       | (?P<float>-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+))
       | (?P<int>-?(?:0x[0-9a-f]{1,64}|\d{1,400})(?![\w.]))
-      | (?P<word>-inf\b|[A-Za-z_]\w{0,63})
+      | (?P<word>-inf\b|[A-Za-z_]\w{0,63}(?:\.[A-Za-z_]\w{0,63})?)
       | (?P<mark>[(){}\[\]:,=])
     """,
     re.VERBOSE,

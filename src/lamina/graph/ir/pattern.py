@@ -49,7 +49,11 @@ KINDS = {
 
 @frozen
 class Term(Expression):
-    """A piece of a pattern: a wildcard with a name, a scalar, or an op applied to terms."""
+    """A piece of a pattern: a wildcard with a name, a scalar, or an op applied to terms.
+
+    An op of a pattern means the ops that equal it, unless it has terms among its own parameters:
+    then its `meets(op, found)` says whether it means `op`, and adds what they stand for.
+    """
 
     op: Op | None = None
     operands: tuple[Term, ...] = ()
@@ -65,13 +69,17 @@ class Term(Expression):
         """The scalar as an operand beside this term."""
         return Term(scalar=scalar)
 
-    def matches(self, v: Value, found: dict[str, Value]) -> bool:
+    def matches(self, v: Value, found: dict[str, Any]) -> bool:
         """Whether `v` has this form; adds what the wildcards stand for to `found`."""
-        if self.op is not None:
+        mine = self.op
+        if mine is not None:
             return (
                 v.op is not None
-                and type(v.op) is type(self.op)
-                and v.op == self.op
+                and (
+                    type(v.op) is type(mine) and v.op == mine
+                    if mine.meets is None
+                    else mine.meets(v.op, found)
+                )
                 and all(t.matches(o, found) for t, o in zip(self.operands, v.operands))
             )
         if self.scalar is not None:

@@ -1,12 +1,17 @@
-"""Operators of users: a type rule, and code from outside the tree that computes them.
+"""Operators of users: a type rule, and what computes them: code from outside, or other operators.
 
-Each is a subclass of `Foreign` that is made when it is first used, and made anew when a kernel is
-added: graphs that were recorded before keep what they were recorded with.
+Each is a subclass of `Foreign`, made anew when a kernel or anything else is added: graphs that were
+recorded before keep what they were recorded with.
+
+A lowering writes an operator with others. `passes.lower_custom_ops` puts it in the place of one
+that has no kernel; derivatives that nobody wrote are those of the lowering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,12 +21,17 @@ from lamina.base.dtypes import dtype
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.base.records import frozen
 from lamina.base.spans import at, here
-from lamina.graph.ir import TensorType, TupleType, emit
+from lamina.graph.ir import Graph, TensorType, TupleType, emit
+from lamina.graph.ir.evaluate import evaluate
+from lamina.graph.ir.graph import inline
+from lamina.graph.ir.op import Op
+from lamina.graph.ir.pattern import Rule, Term
 from lamina.graph.ops.item import item
 from lamina.graph.ops.opaque import Opaque
 from lamina.graph.ops.reduce import expand
 
 DTypes = tuple[str, ...]
+MAX_LOWERINGS = 16  # one inside the other, before an operator is taken to be made of itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +71,9 @@ class Definition:
         kernels: by the dtypes of the operands.
         many: (op, size, operands, is_batched) -> the results for many examples, if its author
             knows better than one after the other.
+        lowering: (op, types) -> the graph of other operators that computes it, if there is one.
+        require: (name, types, attributes); raises where they do not fit, before the type rule.
+        patterns: rules for results of the operator, see `passes.lower_custom_ops`.
     """
 
     title: str
@@ -69,6 +82,9 @@ class Definition:
     reference: Callable[..., Any] | None = None
     kernels: Mapping[DTypes, ForeignKernel] = field(default_factory=dict)
     many: Callable[..., tuple[Any, ...]] | None = None
+    lowering: Callable[..., Graph] | None = None
+    require: Callable[..., None] | None = None
+    patterns: tuple[Rule, ...] = ()
 
 
 @frozen
@@ -110,6 +126,8 @@ class Foreign(Opaque, abstract=True):
     def gives(self, takes: Sequence[TensorType]) -> tuple[TensorType, ...]:
         """The types of the results for one example, by the type rule."""
         with at(here()):  # its errors name the line that calls the operator
+            if self.definition.require is not None:
+                self.definition.require(self.name, tuple(takes), dict(self.attributes))
             made = self.definition.rule(*takes, **dict(self.attributes))
         types = made if isinstance(made, tuple) else (made,)
         for t in types:
@@ -131,7 +149,10 @@ class Foreign(Opaque, abstract=True):
             )
         lead, takes = self.examples(types), self.takes(types)
         gives = self.gives(takes)
-        self.require_code(takes)
+        if self.is_lowered(types):
+            self.lowered(types)  # raises where it is wrong
+        else:
+            self.require_code(takes)
         return TupleType(tuple(t.with_shape((*lead, *t.shape)) for t in gives))
 
     def kernel(self, takes: Sequence[TensorType]) -> ForeignKernel | None:
@@ -149,7 +170,48 @@ class Foreign(Opaque, abstract=True):
                 *(f"{n}: {t}" for n, t in zip(self.definition.operands, takes)),
                 f"kernels on cpu: {'; '.join(known) or 'none'}",
             ],
-            "cast the operands, or register a kernel or a reference for them",
+            "cast the operands, or define what computes them: a lowering, a reference or a kernel",
+        )
+
+    # ------------------------------------------------------------------ made of other operators
+
+    def is_lowered(self, types: Sequence[TensorType]) -> bool:
+        """Whether its lowering computes it: it has one, and no kernel for these operands."""
+        return self.definition.lowering is not None and self.kernel(self.takes(types)) is None
+
+    def lowered(self, types: Sequence[TensorType]) -> Graph:
+        """The graph of other operators that computes it, for all examples."""
+        assert self.definition.lowering is not None
+        return self.definition.lowering(self, tuple(types))
+
+    @contextmanager
+    def unfolding(self, types: Sequence[TensorType]) -> Iterator[None]:
+        """Inside, it is being written with others; UsageError if it already is further out."""
+        key = self.name, self.attributes, self.takes(types)
+        way = _unfolding.get()
+        if key in way or len(way) == MAX_LOWERINGS:
+            names = [name for name, *_ in (*way, key)]
+            raise UsageError(
+                f"{self.name}: its lowering comes back to itself",
+                [
+                    f"way: {' -> '.join(names[-6:])}",
+                    *(f"{n}: {t}" for n, t in zip(self.definition.operands, key[2])),
+                ],
+                "write it with other operators",
+            )
+        before = _unfolding.set((*way, key))
+        try:
+            yield
+        finally:
+            _unfolding.reset(before)
+
+    def meets(self, op: Op, found: dict[str, Any]) -> bool:  # type: ignore[override]
+        """Whether `op` is the operator that this one, of a pattern, stands for."""
+        if not isinstance(op, Foreign) or op.definition.rule is not self.definition.rule:
+            return False
+        return all(
+            _agree(mine, given, found)
+            for (_, mine), (_, given) in zip(self.attributes, op.attributes, strict=True)
         )
 
     def workspace_bytes(self, takes: Sequence[TensorType]) -> int:
@@ -169,6 +231,8 @@ class Foreign(Opaque, abstract=True):
     def reference(self, *arrays: Any) -> tuple[np.ndarray, ...]:
         taken = [np.asarray(a) for a in arrays]
         types = [TensorType(dtype(a.dtype), a.shape) for a in taken]
+        if self.definition.reference is None and self.is_lowered(types):
+            return evaluate(self.lowered(types), *taken)
         lead, takes = self.examples(types), self.takes(types)
         gives = self.gives(takes)
         found = [np.zeros((*lead, *t.shape), t.dtype.numpy) for t in gives]
@@ -231,9 +295,51 @@ class Foreign(Opaque, abstract=True):
         whole = emit(op, *given)
         return tuple(item(whole, i) for i in range(len(whole.type.items)))
 
-    def jvp(self, operands: Sequence[Any], dots: Sequence[Any], out: Any) -> Any:
+    def push(  # type: ignore[override]
+        self, push_forward: Callable[..., Any], operands: Sequence[Any], dots: Sequence[Any]
+    ) -> tuple[Any, ...]:
+        """The tangents of its lowering."""
+        graph, types = self._varying(operands), [o.type for o in operands]
+        with self.unfolding(types):
+            outputs = inline(graph, operands, emit)
+            return tuple(push_forward(outputs, dict(zip((o.id for o in operands), dots))))
+
+    def pull(  # type: ignore[override]
+        self,
+        pull_back: Callable[..., Any],
+        operands: Sequence[Any],
+        bars: Sequence[Any],
+        wanted: Sequence[int],
+    ) -> list[Any]:
+        """The cotangents of its lowering."""
+        graph, types = self._varying(operands), [o.type for o in operands]
+        first = {operands[i].id: i for i in reversed(wanted)}  # one given twice has one cotangent
+        with self.unfolding(types):
+            outputs = inline(graph, operands, emit)
+            found = pull_back(outputs, bars, [operands[i] for i in first.values()])
+        result: list[Any] = [None] * len(operands)
+        for i, bar in zip(first.values(), found, strict=True):
+            result[i] = bar
+        return result
+
+    def _varying(self, operands: Sequence[Any]) -> Graph:
+        """The lowering, from which derivatives follow."""
+        types = [o.type for o in operands]
+        if self.definition.lowering is not None:
+            return self.lowered(types)
         raise UsageError(
             f"{self.name}: has no derivative",
-            [f"operands: {', '.join(str(o.type) for o in operands)}"],
-            "give the operator one by defjvp or defvjp, or take lm.stop_gradient of its operands",
+            [f"operands: {', '.join(map(str, types))}"],
+            "give the operator one by defjvp or defvjp, or a lowering from which it follows, "
+            "or take lm.stop_gradient of its operands",
         )
+
+
+_unfolding: ContextVar[tuple[tuple[Any, ...], ...]] = ContextVar("unfolding", default=())
+"""The operators that are being written with others, the innermost last."""
+
+
+def _agree(mine: Any, given: Any, found: dict[str, Any]) -> bool:
+    """Whether an attribute is what the pattern asks for."""
+    wanted = found.setdefault(mine.name, given) if isinstance(mine, Term) else mine
+    return type(wanted) is type(given) and wanted == given

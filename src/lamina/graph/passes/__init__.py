@@ -6,6 +6,7 @@ from lamina.graph.passes.fold_constants import fold_constants as fold_constants
 from lamina.graph.passes.fuse import fuse as fuse
 from lamina.graph.passes.inline_calls import inline_calls as inline_calls
 from lamina.graph.passes.legalize import legalize as legalize
+from lamina.graph.passes.lower_custom_ops import lower_custom_ops as lower_custom_ops
 from lamina.graph.passes.merge_equal import merge_equal as merge_equal
 from lamina.graph.passes.merge_loops import merge_loops as merge_loops
 from lamina.graph.passes.merge_loops import trim_loops as trim_loops
@@ -18,6 +19,7 @@ from lamina.graph.passes.split_reductions import split_reductions as split_reduc
 
 PASSES: tuple[Pass, ...] = (
     inline_calls,
+    lower_custom_ops,
     merge_loops,
     trim_loops,
     split_complex,

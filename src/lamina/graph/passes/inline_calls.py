@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -31,21 +32,33 @@ def inline_calls(graph: Graph) -> Graph:
           return %0
         }
     """
-    if not any(isinstance(v.op, Call) for v in graph.nodes):
-        return graph
+    while any(isinstance(v.op, Call) for v in graph.nodes):
+        graph = written_out(graph, lambda v: v.op.body if isinstance(v.op, Call) else None)
+    return graph
+
+
+def written_out(graph: Graph, body_of: Callable[[Value], Graph | None]) -> Graph:
+    """The graph with the nodes of a body in place of each node with several results that has one.
+
+    Args:
+        graph: a program.
+        body_of: what computes the results of a node from its operands; None for the node itself.
+    """
     new: dict[int, Value] = {v.id: v for v in graph.inputs}
     parts: dict[int, tuple[Value, ...]] = {}
     for v in graph.nodes:
-        operands = tuple([new[o.id] for o in v.operands if o.id in new])
-        if isinstance(v.op, Call):
-            parts[v.id] = inline(v.op.body, operands, partial(_emit_at, v.span))
-        elif isinstance(v.op, Item) and v.operands[0].id in parts:
+        if isinstance(v.op, Item) and v.operands[0].id in parts:
             new[v.id] = parts[v.operands[0].id][v.op.index]
-        else:
-            same = all(a is b for a, b in zip(operands, v.operands, strict=True))
-            with at(v.span):
-                new[v.id] = v if same else apply(v.op, operands)
-    return inline_calls(Graph(graph.inputs, [new[v.id] for v in graph.outputs]))
+            continue
+        operands = tuple([new[o.id] for o in v.operands])
+        body = body_of(v)
+        if body is not None:
+            parts[v.id] = inline(body, operands, partial(_emit_at, v.span))
+            continue
+        same = all(a is b for a, b in zip(operands, v.operands, strict=True))
+        with at(v.span):
+            new[v.id] = v if same else apply(v.op, operands)
+    return Graph(graph.inputs, [new[v.id] for v in graph.outputs])
 
 
 def _emit_at(span: Span | None, op: Any, *operands: Any) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from lamina.base.spans import at
@@ -13,6 +14,7 @@ from lamina.graph.ir.value import Value, apply
 from lamina.graph.passes.pass_ import graph_pass
 from lamina.graph.passes.rules import RULES
 
+RulesOf = Callable[[Value], Iterable[Rule]]
 MAX_REWRITES = 64  # of one node, before it is taken as settled: no rule set loops forever
 
 
@@ -33,9 +35,14 @@ def simplify(graph: Graph, strict: bool = True) -> Graph:
         %0 = exp %x
     """
     rules = _by_root(strict)
+    return rewritten(graph, lambda v: rules.get(type(v.op), ()))
+
+
+def rewritten(graph: Graph, rules_of: RulesOf) -> Graph:
+    """The graph after rules until none applies; `rules_of` says which a node is tried with."""
     settled: dict[int, Value] = {v.id: v for v in graph.inputs}
     for v in graph.nodes:
-        settled[v.id] = _settle(v, settled, rules)
+        settled[v.id] = _settle(v, settled, rules_of)
     return Graph(graph.inputs, tuple(settled[v.id] for v in graph.outputs))
 
 
@@ -49,19 +56,16 @@ def _by_root(strict: bool) -> dict[type[Op], tuple[Rule, ...]]:
     return {root: tuple(rules) for root, rules in found.items()}
 
 
-def _settle(
-    v: Value, settled: dict[int, Value], rules: dict[type[Op], tuple[Rule, ...]], depth: int = 0
-) -> Value:
+def _settle(v: Value, settled: dict[int, Value], rules_of: RulesOf, depth: int = 0) -> Value:
     """The simplest form of `v`, whose operands are settled; new nodes below it are settled too."""
     w = _renewed(v, settled)
-    applicable = rules.get(type(w.op), ())
-    new = next((x for r in applicable if (x := _applied(r, w, v)) is not None), None)
+    new = next((x for r in rules_of(w) if (x := _applied(r, w, v)) is not None), None)
     if new is None or depth >= MAX_REWRITES:
         settled[w.id] = w
         return w
     for u in topological([new], stop=lambda u: u.id in settled or u.op is None):
         if u.id not in settled:
-            settled[u.id] = u if u.op is None else _settle(u, settled, rules, depth + 1)
+            settled[u.id] = u if u.op is None else _settle(u, settled, rules_of, depth + 1)
     return settled[new.id]
 
 
