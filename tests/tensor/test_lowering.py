@@ -255,6 +255,24 @@ def test_it_may_call_itself_on_other_types() -> None:
     assert calls == [4]
 
 
+def test_what_computes_it_is_compared() -> None:
+    op, _ = negated_by_kernel()
+    x = lm.asarray(RNG.uniform(size=(2, 3)))
+    assert op.holds(x)
+    op.defreference(np.negative)
+    assert op.holds(x)
+    assert op.holds(lm.ones(3, dtype="float32"))  # which has no kernel
+    for wrong in (np.positive, np.abs):
+        op.defreference(wrong)
+        with pytest.raises(AssertionError, match="reference and lowering, result 0"):
+            op.holds(x)
+    with pytest.raises(lm.UsageError, match="there is nothing to compare"):
+        standardised().holds(x, x)
+    two = standardised()
+    two.defreference(lambda x, w: ((x - np.mean(x * w)) * [2.0, 3.0, 1.0], np.mean(x * w)))
+    assert two.holds(x, x)
+
+
 # ------------------------------------------------------------------ exported
 
 

@@ -324,6 +324,42 @@ class CustomOp:
             )
         self._changed(kernels=kernels)
 
+    def holds(self, *args: Any, **attributes: Any) -> bool:
+        """Whether all that computes it gives the same for these operands, for one example.
+
+        Compares the reference, the lowering and the kernel, those of them that there are.
+
+        Raises:
+            AssertionError: two of them differ.
+            UsageError: there is nothing to compare.
+
+        Example:
+            >>> import numpy as np
+            >>> import lamina as lm
+            >>> @custom_op
+            ... def square(x):
+            ...     return x
+            >>> _ = square.deflower(lambda x: x * x), square.defreference(np.square)
+            >>> square.holds(lm.asarray([1.0, -2.0]))
+            True
+        """
+        bound = self._bound(args, attributes)
+        tensors = [asarray(bound[name]) for name in self._definition.operands]
+        op, types = self._class(self._given(bound)), [t.type for t in tensors]
+        ways = op.ways(types, [t.numpy() for t in tensors])
+        if len(ways) < 2:
+            raise UsageError(
+                f"{self._definition.title}: there is nothing to compare",
+                [f"what computes it: {', '.join(ways)}"],
+                "define a reference, which is compared with the lowering and the kernel",
+            )
+        (first, wanted), *others = ways.items()
+        for name, results in others:
+            for i, (a, b) in enumerate(zip(wanted, results, strict=True)):
+                message = f"{self._definition.title}: {first} and {name}, result {i}"
+                np.testing.assert_allclose(b, a, 1e-4, 1e-4, err_msg=message, strict=True)
+        return True
+
     @property
     def kernels(self) -> dict[tuple[str, ...], str]:
         """The symbols of its kernels, by the dtypes of the operands."""

@@ -261,6 +261,20 @@ class Foreign(Opaque, abstract=True):
             )
         return [self._checked(np.asarray(r), t) for r, t in zip(results, gives)]
 
+    def ways(
+        self, types: Sequence[TensorType], arrays: list[np.ndarray]
+    ) -> dict[str, Sequence[Any]]:
+        """The results for one example by each of reference, lowering and kernel that there is."""
+        gives, found = self.infer(*types).items, {}
+        if self.definition.reference is not None:
+            found["reference"] = self._one(arrays, types, gives)
+        if self.definition.lowering is not None:
+            found["lowering"] = evaluate(self.lowered(types), *arrays)
+        kernel = self.kernel(types)
+        if kernel is not None:
+            found["kernel"] = kernel.computed(self, kernel, arrays, types, gives)
+        return found
+
     def _checked(self, array: np.ndarray, type: TensorType) -> np.ndarray:
         facts = [f"type rule: {type}", f"reference: {array.dtype}{list(array.shape)}"]
         help = "make the type rule and the reference agree"
