@@ -27,6 +27,12 @@ ROOMS = {
     "lamina.nn": "Layers",
     "lamina.optim": "Optimisers",
     "lamina.train": "Training",
+    "lamina.keras": "Models as in Keras",
+    "lamina.keras.layers": "Layers as in Keras",
+    "lamina.keras.activations": "Activations as in Keras",
+    "lamina.keras.initializers": "Initializers as in Keras",
+    "lamina.keras.losses": "Losses as in Keras",
+    "lamina.keras.optimizers": "Optimisers as in Keras",
     "lamina.saving": "Checkpoints",
     "lamina.models": "Models",
     "lamina.metrics": "Metrics",
@@ -46,7 +52,7 @@ def write(folder: Path) -> None:
     for name, title in ROOMS.items():
         room = found(name)
         if room is not None:
-            page = name.rpartition(".")[2]
+            page = name.removeprefix("lamina.").replace(".", "_")
             (folder / f"{page}.rst").write_text(page_of(name, title, room))
             pages.append(page)
     head = heading("Reference", "=")
@@ -62,7 +68,10 @@ def found(name: str) -> Any:
     """The module or namespace of that name; None where this version has none."""
     if name == "lamina":
         return lamina
-    return getattr(lamina, name.removeprefix("lamina."), None)
+    try:
+        return attrgetter(name.removeprefix("lamina."))(lamina)
+    except AttributeError:
+        return None
 
 
 def page_of(name: str, title: str, room: Any) -> str:

@@ -27,6 +27,7 @@ _ROOMS = (
     "data",
     "deploy",
     "interop",
+    "keras",
     "metrics",
     "models",
     "nn",

@@ -158,3 +158,9 @@ def test_images_fit_the_network_of_ddpm() -> None:
     expected = 2 * images[1, 0, 4:6, 10:12].mean() - 1
     assert small[1, 0, 3, 6] == pytest.approx(expected)
     assert (small[:, :, 0] == -1).all()
+
+
+def test_keras_digits(capsys: Printed) -> None:
+    assert load("keras_digits").main(["--quick"]) == 0
+    found, _ = numbers("keras_digits: test accuracy # %, # s", capsys.readouterr().out)
+    assert found > 93
