@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lamina.base.dims import Dim, solved
-from lamina.base.dtypes import DType, float32
+from lamina.base.dims import Dim
 from lamina.base.dtypes import dtype as dtype_of
-from lamina.base.errors import ShapeError, UsageError
+from lamina.base.dtypes import float32
+from lamina.base.errors import UsageError
 from lamina.base.records import frozen
-from lamina.graph import ops
-from lamina.graph.ir import Graph, TensorType, Value, rebuild
+from lamina.graph.ir import TensorType
+from lamina.graph.ir.sizes import sizes_from
 from lamina.tensor import eager
 from lamina.tensor.containers import contents, entries, map_tree, rebuilt
 from lamina.tensor.conversion import asarray, sizes_of
@@ -39,28 +39,6 @@ def spec(shape: Any, dtype: Any = None) -> TensorType:
     Source: as `jax.ShapeDtypeStruct`.
     """
     return TensorType(float32 if dtype is None else dtype_of(dtype), sizes_of(shape))
-
-
-def numbers_as_inputs(graph: Graph, at: int) -> tuple[Graph, list[tuple[Dim, DType]]]:
-    """The graph with numbers that depend on symbols as inputs, the first of them input `at`.
-
-    A mean over `B` elements divides by one. As inputs they stay out of the code of the kernels,
-    which serve all sizes then.
-    """
-    found: dict[tuple[Dim, DType], Value] = {}
-
-    def read(v: Value, operands: tuple[Value, ...]) -> Value | None:
-        number = getattr(v.op, "value", None)
-        if not isinstance(number, Dim):
-            return None
-        key = number, v.type.dtype
-        if key not in found:
-            found[key] = Value(TensorType(v.type.dtype), span=v.span)
-        return ops.expand(found[key], range(-v.type.rank, 0), v.type.shape)
-
-    made = rebuild(graph, read)
-    inputs = [*graph.inputs[:at], *found.values(), *graph.inputs[at:]]
-    return Graph(inputs, made.outputs), list(found)
 
 
 @frozen
@@ -132,7 +110,7 @@ class DynamicShapes:
         known: dict[int, Tensor] = {}
         for held, key, name in self._places(given):
             held[key] = self._stand_ins(held[key], self.given[name], name, wanted, types, known)
-        return Fit(given, _sizes(wanted), tuple(types))
+        return Fit(given, sizes_from("jit", wanted), tuple(types))
 
     def _stand_ins(
         self,
@@ -206,48 +184,6 @@ def _axes(spec: Any, x: Tensor, name: str) -> list[tuple[int, Any]]:
         if size is not None:
             found.append((axis % x.ndim, size))
     return found
-
-
-def _sizes(wanted: list[tuple[str, Any, int]]) -> dict[str, int]:
-    """What the symbols are: plain ones first, then those that follow from sums and products."""
-    known: dict[str, int] = {}
-    whence: dict[str, str] = {}
-    left = list(wanted)
-    while left:
-        rest = []
-        for place, size, there in left:
-            found = solved(size, there, known) if type(size) is Dim else None
-            if found is not None:
-                name, n = found
-                if n < size.symbols[name]:
-                    raise ShapeError(
-                        f"jit: {name} is at least {size.symbols[name]}",
-                        [f"{place}: {size} = {there}, so {name} = {n}"],
-                        "call it with other sizes, or lower the `min` of the symbol",
-                    )
-                known[name], whence[name] = n, f"{name} = {n} from {place}"
-            else:
-                rest.append((place, size, there))
-        if len(rest) == len(left):
-            break
-        left = rest
-    for place, size, there in wanted:
-        symbols = list(size.symbols) if type(size) is Dim else []
-        missing = [name for name in symbols if name not in known]
-        if missing:
-            raise ShapeError(
-                f"jit: {', '.join(missing)} cannot be told from the arguments",
-                [f"{place}: {size} = {there}"],
-                "let some axis be the symbol itself",
-            )
-        is_ = size.at(known) if type(size) is Dim else size
-        if is_ != there:
-            raise ShapeError(
-                f"jit: {size} is {is_} here and {there} there",
-                [*(whence[name] for name in symbols), f"{place}: {size} = {there}"],
-                "axes with one symbol have one size: give other arguments, or another symbol",
-            )
-    return known
 
 
 def _as_tensor(x: Any) -> Any:

@@ -37,7 +37,8 @@ def export(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exported:
     """`f` for arguments like these as a program that is saved, loaded and run without `f`.
 
     Tensors, arrays and numbers in the arguments are arguments of the program, of these shapes and
-    dtypes. The tensors of modules, optimisers and other such objects, those that `f` finds
+    dtypes. Sizes that `dynamic_shapes` of a jitted function makes symbols stay symbols: the program
+    serves them all. The tensors of modules, optimisers and other such objects, those that `f` finds
     elsewhere, and the state of the default random generator are the program's own: they are saved
     with it, and what a call assigns to them is kept for the next call. A module, or a method of
     one, may be given for `f`.
@@ -72,7 +73,7 @@ def export(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exported:
 
         whole: Callable[[list[Any]], Any] = run
         if isinstance(function, Jitted):
-            whole, static = function.for_export(call)
+            whole, static, call = function.for_export(call)
         with exclusive.lock:
             recipe = Recipe(whole, call, flatten(call))
             return _Export(recipe, call, names, title, range(len(own)), static).made()

@@ -160,13 +160,19 @@ class Jitted:
         self._traces.append(traced_for(arguments, self._traces, seconds))
         return traced
 
-    def for_export(self, call: list[Any]) -> tuple[Callable[[list[Any]], Any], list[Any]]:
-        """The function of the list of arguments; positions and names of the static ones.
+    def for_export(
+        self, call: list[Any]
+    ) -> tuple[Callable[[list[Any]], Any], list[Any], list[Any]]:
+        """The function of the list of arguments; positions and names of the static ones; the call.
 
-        These are filled in, and their places in `call` hold None.
+        Those are filled in, and their places in `call` hold None. Tensors with sizes that are
+        symbols have stand-ins of such types.
         """
         statics = self._take_statics(call)
-        return self._on_arguments(statics), [place for place, _, _ in statics]
+        if self._shapes is not None:
+            self._shapes.take_arrays(call)
+            call = self._shapes.fit(call).call
+        return self._on_arguments(statics), [place for place, _, _ in statics], call
 
     def _on_arguments(self, statics: tuple[Any, ...]) -> Callable[[list[Any]], Any]:
         def run(arguments: list[Any]) -> Any:

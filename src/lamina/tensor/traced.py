@@ -12,6 +12,7 @@ import numpy as np
 from lamina.backend import execution
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, graph_at, topological, type_at
+from lamina.graph.transforms import numbers_as_inputs
 from lamina.tensor import eager, effects, random
 from lamina.tensor.containers import (
     Place,
@@ -22,7 +23,6 @@ from lamina.tensor.containers import (
     rebuilt,
 )
 from lamina.tensor.conversion import asarray
-from lamina.tensor.dynamic_shapes import numbers_as_inputs
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.promotion import is_number
 from lamina.tensor.templates import (

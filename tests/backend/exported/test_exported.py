@@ -180,7 +180,8 @@ def changed(saved: bytes, tmp_path: Path, change: Callable[[Any, Any], None]) ->
     """The file with other content, its checksum right."""
     from lamina.backend.exported.file import _checksum
 
-    arrays, texts = safetensors.load(write(tmp_path / "before", saved))
+    read: Any = safetensors.load(write(tmp_path / "before", saved))
+    arrays, texts = read
     signature = json.loads(texts["signature"])
     change(signature, texts)
     texts["signature"] = texts.get("signature") and json.dumps(signature)
@@ -307,3 +308,85 @@ def test_structures_are_checked_before_they_are_used() -> None:
     for wrong in ({"input": 1}, {"input": True}, {"dict": [["a"]]}, {"value": []}, {}, None):
         with pytest.raises(lm.FormatError, match="this is no structure"):
             structure.checked(wrong, 1, 1)
+
+
+# ------------------------------------------------------------------ sizes that are symbols
+
+B = lm.Dim("B")
+
+
+def centred() -> Any:
+    """Rows less their mean, and half of them: a number, a type and a parameter made of B."""
+
+    @lm.jit(dynamic_shapes={"x": {0: B}})
+    def centred(x: Any) -> Any:
+        return x - lm.mean(x, axis=0), x[: (x.shape[0] + 1) // 2]
+
+    return centred
+
+
+def test_one_program_serves_all_sizes(tmp_path: Path) -> None:
+    f = centred()
+    program = lm.export(f, X)
+    assert str(program.inputs) == "{'x': f32[B,4]}"
+    program.save(tmp_path / "p")
+    loaded = lm.load_program(tmp_path / "p")
+    assert loaded.graph == program.graph
+    for n in (1, 2, 3, 8):
+        x = np.random.default_rng(n).uniform(size=(n, 4)).astype(np.float32)
+        for one in (program, loaded):
+            less, half = one(x)
+            np.testing.assert_allclose(less, x - x.mean(0), 1e-5, 1e-6)
+            np.testing.assert_array_equal(half, x[: (n + 1) // 2])
+
+
+def test_a_training_step_for_all_batch_sizes(tmp_path: Path) -> None:
+    lm.random.seed(3)
+    model = nn.Linear(4, 2)
+    twin = nn.Linear(4, 2)
+    twin.load_state_dict(model.state_dict())
+
+    def step(model: Any, optimizer: Any, x: Any) -> Any:
+        loss, grads = lm.value_and_grad(lambda m, x: lm.mean((m(x) - 1.0) ** 2))(model, x)
+        optimizer.update(model, grads)
+        return loss
+
+    symbolic = lm.jit(step, dynamic_shapes={"x": {0: B}})
+    program = lm.export(symbolic, model, optim.AdamW(model, lr=0.1), X)
+    program.save(tmp_path / "p")
+    loaded = lm.load_program(tmp_path / "p")
+    optimizer = optim.AdamW(twin, lr=0.1)
+    plain = lm.jit(step)
+    for n in (3, 1, 5, 3):
+        x = np.random.default_rng(n).uniform(size=(n, 4)).astype(np.float32)
+        assert float(loaded(x)) == pytest.approx(float(plain(twin, optimizer, lm.asarray(x))), 1e-5)
+    np.testing.assert_allclose(loaded.state["model.weight"], twin.weight.numpy(), 1e-5)
+
+
+def test_sizes_share_kernels() -> None:
+    program = lm.export(centred(), X)
+
+    def kernels(n: int) -> set[str]:
+        program(np.ones((n, 4), np.float32))
+        return {k.symbol for k in program._for({"B": n}).program.record.kernels}
+
+    kernels(40)
+    assert kernels(41) == kernels(57)
+
+
+def test_arrays_of_sizes_that_the_program_does_not_serve() -> None:
+    f = lm.jit(
+        lambda x, y: lm.matmul(x, y), dynamic_shapes={"x": (lm.Dim("N", min=2), B), "y": {0: B}}
+    )
+    program = lm.export(f, np.ones((2, 3)), np.ones((3, 4)))
+    cases = [
+        ((2, 3), (2, 4), "B is 2 here and 3 there|B is 3 here and 2 there"),
+        ((1, 3), (3, 4), "N is at least 2"),
+        ((2, 3), (3, 5), "y has another shape than at the export"),
+        ((2, 3, 1), (3, 4), "x has another shape than at the export"),
+    ]
+    for x, y, problem in cases:
+        with pytest.raises(lm.ShapeError, match=problem):
+            program(np.ones(x), np.ones(y))
+    with pytest.raises(lm.UsageError, match="has a program for each size"):
+        _ = program.program

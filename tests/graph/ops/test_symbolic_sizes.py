@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from cases import CASES, Case
 
 from lamina.base.dims import Dim
 from lamina.base.dtypes import float32, int64
-from lamina.base.errors import LaminaError, ShapeError, TraceError
+from lamina.base.errors import LaminaError, ParseError, ShapeError, TraceError
 from lamina.graph import ops
 from lamina.graph.ir import Graph, TensorType, emit, graph_at, placeholder
+from lamina.graph.ir.parser import parse
 
-B = Dim("B")
+B: Any = Dim("B")
+T: Any = Dim("T", min=2)
 WITHOUT = {
     "constant": "takes no operands",
     "iota": "takes no operands",
@@ -32,7 +35,7 @@ def symbolic(case: Case) -> Iterator[tuple[int, list[TensorType]]]:
         for i, shape in enumerate(shapes):
             for a, m in enumerate(shape):
                 if m == n:
-                    one = (*shape[:a], B, *shape[a + 1 :])
+                    one: Any = (*shape[:a], B, *shape[a + 1 :])
                     choices.append([*shapes[:i], one, *shapes[i + 1 :]])
         for chosen in choices:
             yield n, [TensorType(o.type.dtype, s) for o, s in zip(case.operands, chosen)]
@@ -57,6 +60,7 @@ def test_sizes_put_in_for_symbols_give_the_graph_for_those_sizes(op: str) -> Non
                 continue
             served += 1
             assert graph_at(graph, {"B": n}) == concrete, [str(t) for t in types]
+            assert parse(str(graph)) == graph
     assert bool(served) != (op in WITHOUT)
 
 
@@ -78,10 +82,45 @@ def test_sizes_that_do_not_fit_are_an_error_with_the_symbols() -> None:
 
 
 def test_errors_speak_in_symbols() -> None:
-    x, y = (placeholder(TensorType(float32, (n, 3))) for n in (B, Dim("T")))
+    x, y = (placeholder(TensorType(float32, (n, 3))) for n in (B, T))
     with pytest.raises(ShapeError) as caught:
         ops.add(x, y)
     assert "f32[B,3]" in str(caught.value)
     assert "f32[T,3]" in str(caught.value)
     with pytest.raises(TraceError, match=r"lm\.Dim\('B', min=5\)"):
         ops.slice_(x, (0, 0), (5, 3))
+
+
+SIZES = [B, T, -B + 9 * T, B // 2, (2 * B + 1) // 3 * T, 4 * B * B - 3, B * T // 4 + T // 2 - 1,
+         (B // 2 + 1) // 3, -(B // 2) + B]  # fmt: skip
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_sizes_are_read_as_they_are_printed(size: Any) -> None:
+    """In types, in parameters of ops, and as numbers."""
+    x = placeholder(TensorType(float32, (B, T)))
+    y = ops.expand(x, (-4, -3), (size, 3))
+    z = ops.expand(ops.constant(size, float32, ()), (-1,), (size,))
+    graph = Graph([x], [y, z])
+    found = parse(str(graph))
+    assert found == graph
+    assert found.outputs[0].shape[0] == size
+    assert found.outputs[0].type.shape[0].symbols == size.symbols
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("graph(%a: f32[B]) { return %a }", "the size of an axis"),
+        ("graph[B >= 1](%a: f32[B,T]) { return %a }", "the size of an axis"),
+        ("graph[B >= 1](%a: f32[B+T]) { return %a }", "a symbol is used that is not declared"),
+        ("graph[B >= -1](%a: f32[B]) { return %a }", "this is no symbol"),
+        ("graph[f32 >= 1](%a: f32[f32]) { return %a }", "this is no symbol"),
+        ("graph[B >= 1](%a: f32[(B//0)]) { return %a }", "this is no size"),
+        ("graph[B >= 1](%a: f32[(B*B//B]) { return %a }", "a divisor"),
+        ("graph[B >= 1](%a: f32[" + "(" * 99 + "B//2" + ")" * 99 + "]) { return %a }", "levels"),
+    ],
+)
+def test_sizes_that_cannot_be_read(text: str, problem: str) -> None:
+    with pytest.raises(ParseError, match=problem):
+        parse(text)

@@ -14,11 +14,15 @@ from lamina.backend import execution
 from lamina.backend.exported import structure as trees
 from lamina.backend.exported.structure import Structure
 from lamina.base import dtypes
+from lamina.base.dims import Dim
 from lamina.base.errors import DTypeError, ShapeError, UsageError
 from lamina.base.records import frozen
-from lamina.graph.ir import Graph, TensorType
+from lamina.graph.ir import Graph, TensorType, graph_at
+from lamina.graph.ir.sizes import sizes_from
+from lamina.graph.transforms import numbers_as_inputs
 
 Path = tuple[Any, ...]
+PROGRAMS_KEPT = 64  # of one exported program, for the sizes that its symbols had last
 
 
 @frozen
@@ -72,11 +76,34 @@ class Exported:
         own = {v.id for v in graph.inputs}
         self._aliases = {k for k, v in enumerate(graph.outputs) if v.id in own}
         self._lock = threading.Lock()
+        self._symbolic = any(v.type.symbolic for v in graph.inputs)
+        self._sized: dict[tuple[int, ...], _Sized] = {}
 
     @cached_property
     def program(self) -> Any:
-        """The compiled program, made when first asked for."""
+        """The compiled program, made when first asked for.
+
+        Raises:
+            UsageError: it serves many sizes, each of which has a program.
+        """
+        if self._symbolic:
+            raise UsageError(
+                f"{self}: has a program for each size",
+                [f"takes: {', '.join(map(str, self.inputs.values()))}"],
+                "call it with arrays",
+            )
         return execution.compile(self.graph)
+
+    def _for(self, sizes: Mapping[str, int]) -> _Sized:
+        """The program for given sizes; those used last are kept."""
+        key = tuple(sizes.values())
+        found = self._sized.get(key)
+        if found is None:
+            found = _Sized.of(self.graph, sizes) if sizes else _Sized(self.program, self.graph, ())
+            if len(self._sized) >= PROGRAMS_KEPT:
+                self._sized.pop(next(iter(self._sized)), None)
+            self._sized[key] = found
+        return found
 
     @property
     def inputs(self) -> dict[str, TensorType]:
@@ -120,29 +147,36 @@ class Exported:
         """
         given = self._bound(args, kwargs)
         buffers: list[Any] = [None] * len(self.graph.inputs)
+        wanted: list[tuple[str, Any, int]] = []  # a place, its symbolic size, the size of the array
 
         def note(number: int, name: str, leaf: Any) -> None:
-            array = self._array(name, leaf, self.graph.inputs[number].type)
+            type = self.graph.inputs[number].type
+            array = self._array(name, leaf, type)
+            if type.symbolic:
+                facts = enumerate(zip(type.shape, array.shape, strict=True))
+                wanted.extend((f"{name}, axis {i}", n, m) for i, (n, m) in facts)
             buffers[number] = execution.buffer(array)
 
         signature = self.signature
         for name, structure in (*signature.arguments, *signature.keywords):
             trees.taken(structure, given[name], name, note)
+        sized = self._for(sizes_from(str(self), wanted) if wanted else {})
         if signature.updates:
             with self._lock:  # the next call reads what this one writes
-                made = self._run(buffers)
+                made = self._run(sized, buffers)
                 for i, k in signature.updates:
                     self._kept[i] = _duplicate(made[k]) if k in self._aliases else made[k]
         else:
-            made = self._run(buffers)
-        results = [execution.array(b, v.type) for b, v in zip(made, self.graph.outputs)]
+            made = self._run(sized, buffers)
+        results = [execution.array(b, v.type) for b, v in zip(made, sized.graph.outputs)]
         for name, path, k in signature.writes:
             trees.reach(given[name], path[:-1])[path[-1]] = results[k]
         return trees.filled(signature.result, lambda kind, number: results[number])
 
-    def _run(self, buffers: Sequence[Any]) -> list[Any]:
+    def _run(self, sized: _Sized, buffers: Sequence[Any]) -> list[Any]:
         inputs = [self._kept[i] if b is None else b for i, b in enumerate(buffers)]
-        return self.program.run(inputs, self._donated if any(self._donated) else None)
+        donated = [*self._donated, *[False] * len(sized.numbers)] if any(self._donated) else None
+        return sized.program.run([*inputs, *sized.numbers], donated)
 
     def _bound(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """What is given for each argument, by name."""
@@ -167,12 +201,15 @@ class Exported:
                 array = array.astype(type.dtype.numpy)
         elif array.dtype.byteorder not in "=|":
             array = array.astype(array.dtype.newbyteorder("="))
-        if array.dtype == type.dtype.numpy and array.shape == type.shape:
-            return np.ascontiguousarray(array).reshape(type.shape)
+        fits = len(array.shape) == type.rank and all(
+            n == m or isinstance(n, Dim) for n, m in zip(type.shape, array.shape)
+        )
+        if array.dtype == type.dtype.numpy and fits:
+            return np.ascontiguousarray(array).reshape(array.shape)
         known = dtypes.is_known(array.dtype)
         shown = f"{dtypes.dtype(array.dtype) if known else array.dtype}"
         facts = [f"given: {shown}[{','.join(map(str, array.shape))}]", f"takes: {type}"]
-        if array.shape != type.shape:
+        if not fits:
             help = "a program serves the shapes that it was exported for"
             raise ShapeError(f"{self}: {name} has another shape than at the export", facts, help)
         help = "cast it first"
@@ -184,6 +221,28 @@ class Exported:
     def __repr__(self) -> str:
         takes = ", ".join(f"{name}: {type}" for name, type in self.inputs.items())
         return f"<{self}({takes}) -> {', '.join(map(str, self.outputs))}>"
+
+
+@frozen
+class _Sized:
+    """An exported program for given sizes.
+
+    Attributes:
+        program, graph: compiled, and as it was compiled.
+        numbers: buffers for its last inputs: numbers that are made of the sizes.
+    """
+
+    program: Any
+    graph: Graph
+    numbers: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, sizes: Mapping[str, int]) -> _Sized:
+        """The program for these sizes of its symbols, whose kernels serve others too."""
+        opened, numbers = numbers_as_inputs(graph, len(graph.inputs))
+        made = graph_at(opened, sizes)
+        given = tuple(execution.scalar(n.at(sizes), dtype) for n, dtype in numbers)
+        return cls(execution.compile(made, generic=True), made, given)
 
 
 def _fits(number: Any, type: TensorType) -> bool:

@@ -3,11 +3,16 @@
 Reads the text with a grammar of its own and evaluates nothing; what does not fit is a ParseError
 with the line. The type of a node may be left out, then its op gives it.
 
-    graph      = "graph" "(" [input {"," input}] ")" "{" {statement end} "return" [names] end "}"
+    graph      = "graph" ["[" symbol {"," symbol} "]"] "(" [input {"," input}] ")"
+                 "{" {statement end} "return" [names] end "}"
+    symbol     = word ">=" int
     input      = name ":" type
     statement  = name [":" type] "=" op ["(" [parameter {"," parameter}] ")"] [names]  [span]
-    type       = dtype "[" [int {"," int}] "]"  |  "(" [type {"," type}] ")"
-    parameter  = int | float | complex | string | "true" | "false" | "none" | dtype | graph | tuple
+    type       = dtype "[" [size {"," size}] "]"  |  "(" [type {"," type}] ")"
+    size       = ["-"] product {("+" | "-") product}
+    product    = factor {"*" factor}
+    factor     = int | word  |  "(" size ["//" int] ")"
+    parameter  = size | float | complex | string | "true" | "false" | "none" | dtype | graph | tuple
                | array
     complex    = "complex" "(" float "," float ")"
     tuple      = "(" [parameter ","] [parameter {"," parameter}] ")"
@@ -27,8 +32,9 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from lamina.base import dtypes
+from lamina.base.dims import Dim
 from lamina.base.dtypes import DType
-from lamina.base.errors import ParseError
+from lamina.base.errors import ParseError, TraceError
 from lamina.base.records import field_names
 from lamina.base.spans import Span, at
 from lamina.graph.ir.graph import Graph
@@ -54,7 +60,7 @@ _TOKEN = re.compile(
       | (?P<float>-?\d+(?:\.\d*(?:[eE][-+]?\d+)?|[eE][-+]?\d+))
       | (?P<int>-?(?:0x[0-9a-f]{1,64}|\d{1,400})(?![\w.]))
       | (?P<word>-inf\b|[A-Za-z_]\w{0,63}(?:\.[A-Za-z_]\w{0,63})?)
-      | (?P<mark>[(){}\[\]:,=])
+      | (?P<mark>//|>=|[(){}\[\]:,=+*-])
     """,
     re.VERBOSE,
 )
@@ -134,6 +140,7 @@ class _Reader:
     def __init__(self, text: str):
         self.tokens = _tokens(text)
         self.i = 0
+        self.symbols: dict[str, Dim] = {}
 
     # ------------------------------------------------------------------ tokens
 
@@ -183,6 +190,8 @@ class _Reader:
         if depth > MAX_DEPTH:
             _fail(f"more than {MAX_DEPTH} levels inside one another", self.next)
         self.expect("graph")
+        if self.accept("["):
+            self.several(self.symbol, "]")
         self.expect("(")
         scope: dict[str, Value] = {}
         inputs = self.several(lambda: self.input(scope), ")")
@@ -195,6 +204,14 @@ class _Reader:
         self.skip_ends()
         self.expect("}")
         return Graph(inputs, outputs)
+
+    def symbol(self) -> None:
+        token = self.take("word", "the name of a size")
+        self.expect(">=")
+        least = _integer(self.take("int", "the smallest size").text)
+        if token.text in _DTYPES or token.text in _WORDS or "." in token.text or least < 0:
+            _fail("this is no symbol", token)
+        self.symbols[token.text] = Dim(token.text, min=least)
 
     def snippet(self) -> Graph:
         scope: dict[str, Value] = {}
@@ -328,16 +345,79 @@ class _Reader:
             _fail("there is no element type of this name", token, f"there are {', '.join(_DTYPES)}")
         return _DTYPES[token.text]
 
-    def extent(self) -> int:
+    def extent(self) -> Any:
+        if self.starts_size():
+            return self.size(0)
         token = self.take("int", "the size of an axis")
         if not 0 <= _integer(token.text) <= MAX_EXTENT:
             _fail("an axis cannot have this size", token)
         return _integer(token.text)
 
+    def starts_size(self) -> bool:
+        """Whether what follows is arithmetic with symbols."""
+        token = self.next
+        if token.kind == "word":
+            return token.text in self.symbols
+        if token.kind == "int":
+            return self.tokens[self.i + 1].text == "*"
+        return bool(self.symbols) and (self.sees("-") or (self.sees("(") and self.is_floor()))
+
+    def is_floor(self) -> bool:
+        """Whether the parentheses that open here hold a division, and no comma."""
+        depth, divides = 0, False
+        for token in self.tokens[self.i :]:
+            depth += (token.text == "(") - (token.text == ")")
+            divides |= token.text == "//"
+            if token.text == "," and depth == 1:
+                return False
+            if not depth:
+                return divides
+        return False
+
+    def size(self, depth: int) -> Any:
+        if depth > MAX_DEPTH:
+            _fail(f"more than {MAX_DEPTH} levels inside one another", self.next)
+        token = self.next
+        try:
+            total = -self.product(depth) if self.accept("-") else self.product(depth)
+            while True:
+                if self.accept("+"):
+                    total = total + self.product(depth)
+                elif self.accept("-"):
+                    total = total - self.product(depth)
+                elif self.next.kind == "int" and self.next.text.startswith("-"):
+                    total = total + self.product(depth)
+                else:
+                    return total
+        except (TraceError, ZeroDivisionError) as error:
+            _fail(f"this is no size: {error}", token)
+
+    def product(self, depth: int) -> Any:
+        found = self.factor(depth)
+        while self.accept("*"):
+            found = found * self.factor(depth)
+        return found
+
+    def factor(self, depth: int) -> Any:
+        if self.accept("("):
+            inner = self.size(depth + 1)
+            if self.accept("//"):
+                inner = inner // _integer(self.take("int", "a divisor").text)
+            self.expect(")")
+            return inner
+        if self.next.kind == "int":
+            return _integer(self.take("int", "a size").text)
+        token = self.take("word", "a size")
+        if token.text not in self.symbols:
+            _fail("a symbol is used that is not declared", token, "declare it: graph[B >= 1](...)")
+        return self.symbols[token.text]
+
     def parameter(self, depth: int) -> Any:
         if depth > MAX_DEPTH:
             _fail(f"more than {MAX_DEPTH} levels inside one another", self.next)
         token = self.next
+        if self.starts_size():
+            return self.size(depth)
         if self.sees("graph"):
             return self.graph(depth + 1)
         if self.sees("literal"):

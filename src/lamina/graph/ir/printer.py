@@ -6,7 +6,8 @@
       return %0, %1
     }
 
-Inputs have letters, nodes have numbers. The parameters of an op are its fields in order.
+Inputs have letters, nodes have numbers. The parameters of an op are its fields in order. Sizes that
+are symbols are declared with the smallest size that each stands for: `graph[B >= 1](%a: f32[B,4])`.
 """
 
 from __future__ import annotations
@@ -31,11 +32,22 @@ def to_text(graph: Graph, indent: str = "") -> str:
     """The text of `graph`; lines after the first begin with `indent`."""
     name = names(graph)
     inputs = ", ".join(f"{name[v.id]}: {v.type}" for v in graph.inputs)
-    lines = [f"graph({inputs}) {{"]
+    lines = [f"graph{_declared(graph)}({inputs}) {{"]
     for v in graph.nodes:
         lines.append(f"{indent}  {statement(v, name, indent + '  ')}{_comment(v.span)}")
     outputs = ", ".join(name[v.id] for v in graph.outputs)
     return "\n".join([*lines, f"{indent}  return {outputs}".rstrip(), f"{indent}}}"])
+
+
+def _declared(graph: Graph) -> str:
+    """The symbols in the types of all values."""
+    found: dict[str, int] = {}
+    for v in graph.values:
+        if v.type.symbolic:
+            for t in getattr(v.type, "items", (v.type,)):
+                for n in t.shape:
+                    found |= n.symbols if type(n) is Dim else {}
+    return f"[{', '.join(f'{n} >= {found[n]}' for n in sorted(found))}]" if found else ""
 
 
 def names(graph: Graph) -> dict[int, str]:

@@ -1,11 +1,11 @@
-"""Symbolic sizes in graphs: which there are, and the graph for given ones."""
+"""Symbolic sizes in graphs: what they are for given shapes, and the graph for given ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lamina.base.dims import Dim
+from lamina.base.dims import Dim, solved
 from lamina.base.errors import LaminaError, ShapeError
 from lamina.base.records import field_names
 from lamina.base.spans import at
@@ -61,6 +61,56 @@ def graph_at(graph: Graph, sizes: Mapping[str, int]) -> Graph:
             except LaminaError as error:
                 raise _unfit(v, sizes, error) from error
     return Graph([new[v.id] for v in graph.inputs], [new[v.id] for v in graph.outputs])
+
+
+def sizes_from(who: str, wanted: Sequence[tuple[str, Any, int]]) -> dict[str, int]:
+    """What the symbols are: plain ones first, then those that follow from sums and products.
+
+    Args:
+        who: asks, for errors.
+        wanted: a place, the symbolic size that it should have, and the size that it has.
+
+    Raises:
+        ShapeError: a symbol would be two sizes at once, or less than its smallest, or is not told.
+    """
+    known: dict[str, int] = {}
+    whence: dict[str, str] = {}
+    left = list(wanted)
+    while left:
+        rest = []
+        for place, size, there in left:
+            found = solved(size, there, known) if type(size) is Dim else None
+            if found is not None:
+                name, n = found
+                if n < size.symbols[name]:
+                    raise ShapeError(
+                        f"{who}: {name} is at least {size.symbols[name]}",
+                        [f"{place}: {size} = {there}, so {name} = {n}"],
+                        "call it with other sizes, or lower the `min` of the symbol",
+                    )
+                known[name], whence[name] = n, f"{name} = {n} from {place}"
+            else:
+                rest.append((place, size, there))
+        if len(rest) == len(left):
+            break
+        left = rest
+    for place, size, there in wanted:
+        symbols = list(size.symbols) if type(size) is Dim else []
+        missing = [name for name in symbols if name not in known]
+        if missing:
+            raise ShapeError(
+                f"{who}: {', '.join(missing)} cannot be told from the arguments",
+                [f"{place}: {size} = {there}"],
+                "let some axis be the symbol itself",
+            )
+        is_ = size.at(known) if type(size) is Dim else size
+        if is_ != there:
+            raise ShapeError(
+                f"{who}: {size} is {is_} here and {there} there",
+                [*(whence[name] for name in symbols), f"{place}: {size} = {there}"],
+                "axes with one symbol have one size: give other arguments, or another symbol",
+            )
+    return known
 
 
 def _unfit(v: Value, sizes: Mapping[str, int], error: LaminaError) -> ShapeError:

@@ -9,3 +9,4 @@ from lamina.graph.transforms.differentiate import pull_back as pull_back
 from lamina.graph.transforms.differentiate import push_forward as push_forward
 from lamina.graph.transforms.differentiate import saved_values as saved_values
 from lamina.graph.transforms.differentiate import vjp as vjp
+from lamina.graph.transforms.open_numbers import numbers_as_inputs as numbers_as_inputs
