@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from benchmarks.roofline import Limits, Point
+from benchmarks import machine
+from benchmarks.roofline import Limits, Point, unit_rates
 from benchmarks.workload import ALIGNMENT_BYTES
 from lamina.backend.codegen import compile_kernels
 from lamina.backend.nest.parser import parse
@@ -94,7 +95,8 @@ def measure(threads: int, quick: bool) -> Limits:
     sizes = fitting(QUICK_SIZES_BYTES if quick else SIZES_BYTES, available_bytes())
     read = tuple(read_bandwidth(trial, threads, size) for size in sizes)
     copy = tuple(copy_bandwidth(trial, threads, size) for size in sizes)
-    return Limits(threads, peaks, read, copy)
+    flags = machine.describe()["flags"]
+    return Limits(threads, peaks, read, copy, unit_rates(flags))
 
 
 class _Trials:
@@ -194,9 +196,11 @@ def available_bytes() -> int:
 def describe(limits: Limits) -> str:
     """The limits as a Markdown table."""
     peaks = ", ".join(f"{n}: {x / 1e9:.0f} GFLOP/s" for n, x in limits.peak_flops.items())
+    units = ", ".join(f"{name} {rate:g}" for name, rate in limits.units.items()) or "none"
     sizes = [_size(size) for size, _ in limits.read]
     lines = [
         f"f32 multiply-adds by threads: {peaks}.",
+        f"Products of other operands, as multiples by the processor's flags: {units}.",
         "",
         f"| GB/s by working set, {limits.threads} threads | {' | '.join(sizes)} |",
         f"|---|{'---:|' * len(sizes)}",

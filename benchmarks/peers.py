@@ -28,6 +28,7 @@ class Peer:
         note: what a reader must know to judge its numbers.
         environment: variables of its processes.
         default: whether it takes part when `--peers` is not given.
+        optional: whether it does so only where it is installed.
         ranked: whether it can be the best peer.
     """
 
@@ -37,7 +38,13 @@ class Peer:
     note: str
     environment: Mapping[str, str] = field(default_factory=dict)
     default: bool = True
+    optional: bool = False
     ranked: bool = True
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether it does when `--peers` is not given."""
+        return self.default and (not self.optional or self.version() is not None)
 
     def version(self) -> str | None:
         """The installed version; None when the peer is absent."""
@@ -90,6 +97,21 @@ PEERS: dict[str, Peer] = {
             "under jax.jit, waited for with block_until_ready; NPROC sets the threads of XLA's "
             "pool; images are NHWC",
             environment={"JAX_PLATFORMS": "cpu"},
+        ),
+        Peer(
+            "onnxruntime",
+            "onnxruntime",
+            "onnxruntime",
+            "graphs of ONNX whose weights are constants; forward passes only",
+            optional=True,
+        ),
+        Peer(
+            "openvino",
+            "openvino",
+            "openvino",
+            "the same graphs, for the shortest time of one call; in rows of bf16 it computes them "
+            "in bf16",
+            optional=True,
         ),
         Peer(
             "numpy",

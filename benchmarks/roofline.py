@@ -13,14 +13,35 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from benchmarks.workload import Cost
 
 Point = tuple[float, float]
 """(working set in bytes, bytes a second)."""
+
+
+UNITS: dict[str, tuple[tuple[str, float], ...]] = {
+    "bf16": (("amx_bf16", 16.0), ("avx512_bf16", 2.0)),
+    "int8": (("amx_int8", 32.0), ("avx512_vnni", 4.0), ("avx_vnni", 4.0)),
+}
+"""How many times the f32 peak of two 512-bit multiply-adds a processor reaches in a precision, by
+the first flag that it has: so the instructions' definitions. Without any it widens to f32."""
+
+
+def unit_rates(flags: Collection[str]) -> dict[str, float]:
+    """The rate of each precision's unit, as a multiple of the f32 peak.
+
+    Example:
+        >>> unit_rates({"avx512_bf16"})
+        {'bf16': 2.0, 'int8': 1.0}
+    """
+    return {
+        precision: next((rate for flag, rate in known if flag in flags), 1.0)
+        for precision, known in UNITS.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -31,17 +52,18 @@ class Limits:
         threads: that worked together.
         peak_flops: f32 multiply-adds a second, times two, by number of threads.
         read, copy: bandwidth by working set, all threads together.
+        units: rate of products of other operands than f32, as a multiple of the f32 peak.
     """
 
     threads: int
     peak_flops: dict[int, float]
     read: tuple[Point, ...]
     copy: tuple[Point, ...]
+    units: Mapping[str, float] = field(default_factory=dict)
 
-    @property
-    def peak(self) -> float:
+    def peak(self, precision: str = "f32") -> float:
         """Operations a second of all threads."""
-        return self.peak_flops[self.threads]
+        return self.peak_flops[self.threads] * self.units.get(precision, 1.0)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers."""
@@ -50,6 +72,7 @@ class Limits:
             "peak_flops": {str(n): x for n, x in self.peak_flops.items()},
             "read": [list(p) for p in self.read],
             "copy": [list(p) for p in self.copy],
+            "units": dict(self.units),
         }
 
     @staticmethod
@@ -60,14 +83,14 @@ class Limits:
             {int(n): x for n, x in found["peak_flops"].items()},
             tuple((size, rate) for size, rate in found["read"]),
             tuple((size, rate) for size, rate in found["copy"]),
+            found.get("units", {}),
         )
 
     def best(self, other: Limits) -> Limits:
         """The larger of each limit: a disturbed measurement only ever shows less."""
         peaks = {n: max(x, other.peak_flops.get(n, 0.0)) for n, x in self.peak_flops.items()}
-        return Limits(
-            self.threads, peaks, _largest(self.read, other.read), _largest(self.copy, other.copy)
-        )
+        read, copy = _largest(self.read, other.read), _largest(self.copy, other.copy)
+        return Limits(self.threads, peaks, read, copy, self.units)
 
 
 def _largest(one: Sequence[Point], two: Sequence[Point]) -> tuple[Point, ...]:
@@ -91,7 +114,7 @@ def floor(cost: Cost, limits: Limits) -> Floor:
         >>> floor(Cost(1e9, 4e6, 0), Limits(2, {2: 1e11}, flat, flat))
         Floor(seconds=0.01, bound='compute')
     """
-    computing = cost.flops / limits.peak
+    computing = cost.flops / limits.peak(cost.precision)
     moving = moving_seconds(cost, limits)
     if computing >= moving:
         return Floor(computing, "compute")

@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    default = ",".join(p.name for p in peers.PEERS.values() if p.default)
+    default = ",".join(p.name for p in peers.PEERS.values() if p.takes_part)
     parser.add_argument("--only", metavar="GLOB", default="*", help="names, separated by commas")
     parser.add_argument("--peers", metavar="NAMES", default=default, help=f"or all ({default})")
     parser.add_argument("--passes", type=int, metavar="N", help="turns of each peer (5)")

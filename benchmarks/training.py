@@ -1,28 +1,102 @@
-"""Builders for training steps: model, cross entropy, gradient and Adam, the same in every peer.
+"""Training steps: model, cross entropy, gradient and optimiser, the same in every peer.
 
 The data of such a workload are `images: f32[K, B, ...]`, `labels: i64[K, B]` (K batches that take
-turns, so that nothing is learnt by heart) and the initial parameters under PyTorch's names.
+turns, so that nothing is learnt by heart) and the initial parameters under PyTorch's names. In bf16
+the parameters stay in f32 and products are in bf16: `lm.train.lowered`, `torch.autocast`, and casts
+by hand in JAX.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.workload import Builder, Data, Prepared
+from benchmarks.optimizers import ADAM, Optimizer
+from benchmarks.workload import Builder, Cost, Data, Prepared, Tolerance, Workload
 
-LEARNING_RATE = 1e-3
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
 BATCHES = 8
 CHECKED_STEPS = 5
+
+BF16_LOSSES = Tolerance(relative=1e-2)  # operands lose up to 2^-9 each
 
 Arrays = dict[str, np.ndarray]
 Step = Callable[[Any, Any, Any], tuple[Any, Any]]
 """(state, images, labels) -> (state, loss), with the loss in memory."""
+
+LossAndGradients = Callable[[Arrays, np.ndarray, np.ndarray], tuple[float, Arrays]]
+
+
+def same(x: Any) -> Any:
+    """What peers take as it is."""
+    return x
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and how it is trained.
+
+    Attributes:
+        name, summary, data: see `Workload`; the optimiser is added to the summary.
+        cost: of a step in f32.
+        tolerance: of the losses of the first steps in f32.
+        gradients: by hand in NumPy; in float64 it is the reference.
+        lamina, torch: make the model.
+        jax: makes the function of (parameters, images) that gives logits; where there are buffers,
+            of (parameters, images, buffers) that gives logits and new buffers.
+        jax_parameters, jax_images: parameters and all images in the layout of that function.
+        jax_buffers: what is carried from step to step and not trained, as running statistics are.
+        channels_last: whether PyTorch is faster with images in that order.
+        by_hand: whether NumPy takes part.
+        bf16: the tolerance in bf16.
+    """
+
+    name: str
+    summary: str
+    data: Callable[[np.random.Generator], Data]
+    cost: Cost
+    tolerance: Tolerance
+    gradients: LossAndGradients
+    lamina: Callable[[], Any]
+    torch: Callable[[], Any]
+    jax: Callable[[], Callable[..., Any]]
+    jax_parameters: Callable[[Arrays], Arrays] = same
+    jax_images: Callable[[np.ndarray], np.ndarray] = same
+    jax_buffers: Arrays | None = None
+    optimizer: Optimizer = ADAM
+    channels_last: bool = False
+    by_hand: bool = False
+    bf16: Tolerance = BF16_LOSSES
+
+    def workload(self, precision: str = "f32") -> Workload:
+        """The row in a precision."""
+        lowered = precision != "f32"
+        builders: dict[str, Builder] = {
+            "lamina": lambda data: lamina_step(self, precision, data),
+            "torch": lambda data: torch_step(self, precision, data, compiled=False),
+            "torch_compile": lambda data: torch_step(self, precision, data, compiled=True),
+            "jax": lambda data: jax_step(self, precision, data),
+        }
+        if self.by_hand and not lowered:
+            builders["numpy"] = lambda data: numpy_step(self, data)
+        with_what = f"{self.optimizer.title}, products in bf16" if lowered else self.optimizer.title
+        return Workload(
+            f"{self.name}_{precision}" if lowered else self.name,
+            f"{self.summary}, {with_what}",
+            self.data,
+            lambda data: list(numpy_step(self, data, np.float64).result()),
+            builders,
+            self.bf16 if lowered else self.tolerance,
+            replace(self.cost, precision=precision),
+        )
+
+    def workloads(self) -> tuple[Workload, ...]:
+        """The rows in f32 and in bf16."""
+        return self.workload(), self.workload("bf16")
 
 
 def make_data(
@@ -42,6 +116,11 @@ def make_data(
 def parameters(data: Data) -> Arrays:
     """The initial parameters."""
     return {k: a for k, a in data.items() if k not in ("images", "labels")}
+
+
+def channels_last(images: np.ndarray) -> np.ndarray:
+    """[K, B, C, H, W] -> [K, B, H, W, C]."""
+    return np.ascontiguousarray(images.transpose(0, 1, 3, 4, 2))
 
 
 def prepared(start: Callable[[], Any], step: Step, batches: Sequence[tuple[Any, Any]]) -> Prepared:
@@ -66,205 +145,130 @@ def prepared(start: Callable[[], Any], step: Step, batches: Sequence[tuple[Any, 
     return Prepared(run, result, reset)
 
 
-# ---------------------------------------------------------------- Lamina
+def lamina_step(network: Network, precision: str, data: Data) -> Prepared:
+    """One program under `lm.jit`."""
+    import lamina as lm
 
+    def lowered(model: Any) -> Any:
+        return nullcontext() if precision == "f32" else lm.train.lowered(model, lm.bfloat16)
 
-def lamina_builder(make_model: Callable[[], Any]) -> Builder:
-    """The step of Lamina's own demo."""
-
-    def build(data: Data) -> Prepared:
-        import lamina as lm
-
-        @lm.jit
-        def compiled(model: Any, optimizer: Any, images: Any, labels: Any) -> Any:
-            def loss_of(model: Any) -> Any:
+    @lm.jit
+    def compiled(model: Any, optimizer: Any, images: Any, labels: Any) -> Any:
+        def loss_of(model: Any) -> Any:
+            with lowered(model):
                 return lm.functional.cross_entropy(model(images), labels)
 
-            loss, grads = lm.value_and_grad(loss_of)(model)
-            optimizer.update(model, grads)
-            return loss
+        loss, grads = lm.value_and_grad(loss_of)(model)
+        optimizer.update(model, grads)
+        return loss
 
-        def start() -> Any:
-            model = make_model()
-            model.load_state_dict({**model.state_dict(), **parameters(data)})  # buffers stay
-            return model, lm.optim.Adam(model, LEARNING_RATE, BETAS, EPSILON)
+    def start() -> Any:
+        model = network.lamina()
+        model.load_state_dict({**model.state_dict(), **parameters(data)})  # buffers stay
+        return model, network.optimizer.lamina(model)
 
-        def step(state: Any, images: Any, labels: Any) -> Any:
-            return state, compiled(*state, images, labels).block()
+    def step(state: Any, images: Any, labels: Any) -> Any:
+        return state, compiled(*state, images, labels).block()
 
-        batches = list(zip(map(lm.asarray, data["images"]), map(lm.asarray, data["labels"])))
-        return prepared(start, step, batches)
-
-    return build
+    batches = list(zip(map(lm.asarray, data["images"]), map(lm.asarray, data["labels"])))
+    return prepared(start, step, batches)
 
 
-# ---------------------------------------------------------------- PyTorch
+def torch_step(network: Network, precision: str, data: Data, compiled: bool) -> Prepared:
+    """Eager, or with the loss and its gradient compiled; the optimiser is fused either way."""
+    import torch
+
+    initial = {name: torch.from_numpy(a) for name, a in parameters(data).items()}
+    last = network.channels_last and not compiled
+    order: Any = {"memory_format": torch.channels_last} if last else {}
+
+    def loss_of(model: Any, images: Any, labels: Any) -> Any:
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision != "f32"):
+            logits = model(images)
+        return torch.nn.functional.cross_entropy(logits.float(), labels)
+
+    loss_in_use = torch.compile(loss_of) if compiled else loss_of
+
+    def start() -> Any:
+        model = network.torch()
+        model.load_state_dict({**model.state_dict(), **initial})
+        model = model.to(**order)
+        return model, network.optimizer.torch(model.parameters())
+
+    def step(state: Any, images: Any, labels: Any) -> Any:
+        model, optimizer = state
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_in_use(model, images, labels)
+        loss.backward()
+        optimizer.step()
+        return state, loss.detach()
+
+    images = [x.contiguous(**order) for x in torch.from_numpy(data["images"])]
+    return prepared(start, step, list(zip(images, torch.from_numpy(data["labels"]))))
 
 
-def torch_builder(make_model: Callable[[], Any], compiled: bool) -> Builder:
-    """Eager, or with the loss and its gradient compiled; Adam is the fused one either way."""
-
-    def build(data: Data) -> Prepared:
-        import torch
-
-        initial = {name: torch.from_numpy(a) for name, a in parameters(data).items()}
-
-        def loss_of(model: Any, images: Any, labels: Any) -> Any:
-            return torch.nn.functional.cross_entropy(model(images), labels)
-
-        loss_in_use = torch.compile(loss_of) if compiled else loss_of
-
-        def start() -> Any:
-            model = make_model()
-            model.load_state_dict({**model.state_dict(), **initial})
-            optimizer = torch.optim.Adam(
-                model.parameters(), LEARNING_RATE, BETAS, EPSILON, fused=True
-            )
-            return model, optimizer
-
-        def step(state: Any, images: Any, labels: Any) -> Any:
-            model, optimizer = state
-            optimizer.zero_grad(set_to_none=True)
-            loss = loss_in_use(model, images, labels)
-            loss.backward()
-            optimizer.step()
-            return state, loss.detach()
-
-        batches = list(zip(torch.from_numpy(data["images"]), torch.from_numpy(data["labels"])))
-        return prepared(start, step, batches)
-
-    return build
-
-
-# ---------------------------------------------------------------- JAX
-
-
-def jax_builder(
-    forward: Callable[..., Any],
-    take_parameters: Callable[[Arrays], Arrays] = lambda arrays: arrays,
-    take_images: Callable[[np.ndarray], np.ndarray] = lambda images: images,
-    buffers: Arrays | None = None,
-) -> Builder:
-    """A pure step under `jax.jit` that gives away its state.
-
-    Args:
-        forward: logits of (parameters, images); where there are buffers, logits and new buffers of
-            (parameters, images, buffers).
-        take_parameters: initial parameters in the layout of `forward`.
-        take_images: all images in the layout of `forward`.
-        buffers: what is carried from step to step and not trained, such as running statistics.
-    """
-
-    def build(data: Data) -> Prepared:
-        import jax
-
-        initial = take_parameters(parameters(data))
-
-        def loss_of(weights: dict[str, Any], carried: Any, images: Any, labels: Any) -> Any:
-            if buffers is None:
-                logits = forward(weights, images)
-            else:
-                logits, carried = forward(weights, images, carried)
-            logs = jax.nn.log_softmax(logits)
-            return -jax.numpy.take_along_axis(logs, labels[:, None], 1).mean(), carried
-
-        def compiled(state: Any, images: Any, labels: Any) -> Any:
-            weights, optimizer, carried = state
-            found = jax.value_and_grad(loss_of, has_aux=True)(weights, carried, images, labels)
-            (loss, carried), grads = found
-            return (*_jax_adam(weights, grads, optimizer), carried), loss
-
-        jitted = jax.jit(compiled, donate_argnums=0)
-
-        def start() -> Any:
-            weights = {name: jax.numpy.array(a) for name, a in initial.items()}
-            zeros = jax.tree.map(jax.numpy.zeros_like, weights)
-            again = jax.tree.map(jax.numpy.zeros_like, weights)
-            carried = jax.tree.map(jax.numpy.array, buffers)
-            return weights, (jax.numpy.zeros(()), zeros, again), carried
-
-        def step(state: Any, images: Any, labels: Any) -> Any:
-            return jax.block_until_ready(jitted(state, images, labels))
-
-        images = [jax.numpy.asarray(x) for x in take_images(data["images"])]
-        labels = [jax.numpy.asarray(x.astype(np.int32)) for x in data["labels"]]
-        return prepared(start, step, list(zip(images, labels)))
-
-    return build
-
-
-def _jax_adam(weights: Any, grads: Any, optimizer: Any) -> Any:
-    """The next (weights, optimizer) by Adam; Kingma and Ba 2015, algorithm 1."""
+def jax_step(network: Network, precision: str, data: Data) -> Prepared:
+    """A pure step under `jax.jit` that gives away its state."""
     import jax
 
-    count, means, squares = optimizer
-    count = count + 1
-    b1, b2 = BETAS
-    means = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, means, grads)
-    squares = jax.tree.map(lambda v, g: b2 * v + (1 - b2) * g * g, squares, grads)
-    step_size = LEARNING_RATE / (1 - b1**count)
-    correction = jax.numpy.sqrt(1 - b2**count)
+    jnp = jax.numpy
+    forward, optimizer = network.jax(), network.optimizer
+    initial = network.jax_parameters(parameters(data))
 
-    def moved(w: Any, m: Any, v: Any) -> Any:
-        return w - step_size * m / (jax.numpy.sqrt(v) / correction + EPSILON)
+    def lowered(x: Any) -> Any:
+        return x.astype(jnp.bfloat16) if precision != "f32" and x.dtype == jnp.float32 else x
 
-    return jax.tree.map(moved, weights, means, squares), (count, means, squares)
+    def loss_of(weights: dict[str, Any], carried: Any, images: Any, labels: Any) -> Any:
+        weights, images = jax.tree.map(lowered, weights), lowered(images)
+        if network.jax_buffers is None:
+            logits = forward(weights, images)
+        else:
+            logits, carried = forward(weights, images, carried)
+        logs = jax.nn.log_softmax(logits.astype(jnp.float32))
+        return -jnp.take_along_axis(logs, labels[:, None], 1).mean(), carried
 
+    def compiled(state: Any, images: Any, labels: Any) -> Any:
+        count, weights, slots, carried = state
+        both = jax.value_and_grad(loss_of, has_aux=True)
+        (loss, carried), grads = both(weights, carried, images, labels)
+        found = {n: optimizer.moved(count, w, grads[n], *slots[n]) for n, w in weights.items()}
+        weights = {n: new for n, (new, *_) in found.items()}
+        return (count + 1, weights, {n: rest for n, (_, *rest) in found.items()}, carried), loss
 
-# ---------------------------------------------------------------- NumPy
+    jitted = jax.jit(compiled, donate_argnums=0)
 
-LossAndGradients = Callable[[Arrays, np.ndarray, np.ndarray], tuple[float, Arrays]]
+    def start() -> Any:
+        weights = {name: jnp.array(a) for name, a in initial.items()}
+        slots = {n: [jnp.zeros_like(w) for _ in range(optimizer.slots)] for n, w in weights.items()}
+        return jnp.ones(()), weights, slots, jax.tree.map(jnp.array, network.jax_buffers)
 
+    def step(state: Any, images: Any, labels: Any) -> Any:
+        return jax.block_until_ready(jitted(state, images, labels))
 
-def numpy_builder(loss_and_gradients: LossAndGradients, dtype: type = np.float32) -> Builder:
-    """Gradients by hand, and Adam in place. In float64 it is the reference."""
-
-    def build(data: Data) -> Prepared:
-        def start() -> Any:
-            weights = {k: a.astype(dtype) for k, a in parameters(data).items()}
-            return weights, _NumpyAdam(weights)
-
-        def step(state: Any, images: Any, labels: Any) -> Any:
-            weights, optimizer = state
-            loss, gradients = loss_and_gradients(weights, images, labels)
-            optimizer.update(weights, gradients)
-            return state, loss
-
-        images = data["images"].astype(dtype, copy=False)
-        return prepared(start, step, list(zip(images, data["labels"])))
-
-    return build
-
-
-def reference_losses(loss_and_gradients: LossAndGradients) -> Callable[[Data], list[np.ndarray]]:
-    """The losses of the first steps in float64."""
-    return lambda data: list(numpy_builder(loss_and_gradients, np.float64)(data).result())
+    images = [jnp.asarray(x) for x in network.jax_images(data["images"])]
+    labels = [jnp.asarray(x.astype(np.int32)) for x in data["labels"]]
+    return prepared(start, step, list(zip(images, labels)))
 
 
-class _NumpyAdam:
-    """Adam; Kingma and Ba 2015, algorithm 1."""
+def numpy_step(network: Network, data: Data, dtype: type = np.float32) -> Prepared:
+    """Gradients by hand. In float64 it is the reference."""
+    optimizer = network.optimizer
 
-    def __init__(self, weights: Arrays):
-        self.count = 0
-        self.means = {k: np.zeros_like(w) for k, w in weights.items()}
-        self.squares = {k: np.zeros_like(w) for k, w in weights.items()}
+    def start() -> Any:
+        weights = {k: a.astype(dtype) for k, a in parameters(data).items()}
+        slots = {k: [np.zeros_like(w)] * optimizer.slots for k, w in weights.items()}
+        return 1, weights, slots
 
-    def update(self, weights: Arrays, gradients: Arrays) -> None:
-        """Moves the weights."""
-        self.count += 1
-        b1, b2 = BETAS
-        step_size = LEARNING_RATE / (1 - b1**self.count)
-        correction = float(np.sqrt(1 - b2**self.count))
+    def step(state: Any, images: Any, labels: Any) -> Any:
+        count, weights, slots = state
+        loss, gradients = network.gradients(weights, images, labels)
         for name, w in weights.items():
-            g, m, v = gradients[name], self.means[name], self.squares[name]
-            m *= b1
-            m += (1 - b1) * g
-            v *= b2
-            v += (1 - b2) * g * g
-            root = np.sqrt(v)
-            root /= correction
-            root += EPSILON
-            w -= step_size * m / root
+            found = optimizer.moved(count, w, gradients[name], *slots[name])
+            weights[name], *slots[name] = found
+        return (count + 1, weights, slots), loss
+
+    images = data["images"].astype(dtype, copy=False)
+    return prepared(start, step, list(zip(images, data["labels"])))
 
 
 def numpy_cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:

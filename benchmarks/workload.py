@@ -45,11 +45,13 @@ class Cost:
         flops: floating-point operations; a multiply-add counts two.
         read_bytes: inputs, each read once.
         written_bytes: outputs, each written once.
+        precision: of the operands of products, which says which unit computes them.
     """
 
     flops: float
     read_bytes: float
     written_bytes: float
+    precision: str = "f32"
 
     @property
     def working_set_bytes(self) -> float:
@@ -121,6 +123,18 @@ def aligned(array: np.ndarray) -> np.ndarray:
     copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
     copy[...] = array
     return copy
+
+
+def in_bf16(array: np.ndarray) -> np.ndarray:
+    """The nearest numbers of bf16, ties to even, held in f32; for finite ones.
+
+    Example:
+        >>> in_bf16(np.array([1.0, 1.0 + 2**-8, 3.14159], np.float32)).tolist()
+        [1.0, 1.0, 3.140625]
+    """
+    bits = array.astype(np.float32).view(np.uint32)
+    bits = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (bits & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def compare(

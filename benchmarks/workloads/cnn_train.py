@@ -1,75 +1,93 @@
-"""A training step of the demo's network, `lamina.models.DigitNet`, on 8 x 8 and 28 x 28 images."""
+"""A training step of the demo's network, `lamina.models.DigitNet`, and of one twice as wide."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks import training
-from benchmarks.workload import Cost, Data, Tolerance, Workload
+from benchmarks.workload import Cost, Data, Tolerance
 
-CHANNELS = (1, 16, 32)
 KERNEL = 3
 HIDDEN, CLASSES = 128, 10
-Shapes = dict[str, tuple[int, ...]]
 
 
-def shapes(side: int) -> Shapes:
-    """Shapes of the parameters, by PyTorch's names."""
-    one, two, three = CHANNELS
-    return {
-        "conv1.weight": (two, one, KERNEL, KERNEL),
-        "conv1.bias": (two,),
-        "conv2.weight": (three, two, KERNEL, KERNEL),
-        "conv2.bias": (three,),
-        "fc1.weight": (HIDDEN, three * (side // 4) ** 2),
-        "fc1.bias": (HIDDEN,),
-        "fc2.weight": (CLASSES, HIDDEN),
-        "fc2.bias": (CLASSES,),
-    }
+@dataclass(frozen=True)
+class Sizes:
+    """How large images, batches and the two convolutions are."""
+
+    side: int
+    batch: int
+    channels: tuple[int, int] = (16, 32)
+
+    @property
+    def pooled(self) -> tuple[int, int, int]:
+        """The shape of an image behind both convolutions."""
+        return self.channels[1], self.side // 4, self.side // 4
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the parameters, by PyTorch's names."""
+        one, two = self.channels
+        return {
+            "conv1.weight": (one, 1, KERNEL, KERNEL),
+            "conv1.bias": (one,),
+            "conv2.weight": (two, one, KERNEL, KERNEL),
+            "conv2.bias": (two,),
+            "fc1.weight": (HIDDEN, int(np.prod(self.pooled))),
+            "fc1.bias": (HIDDEN,),
+            "fc2.weight": (CLASSES, HIDDEN),
+            "fc2.bias": (CLASSES,),
+        }
 
 
-def data(side: int, batch: int, rng: np.random.Generator) -> Data:
+def data(sizes: Sizes, rng: np.random.Generator) -> Data:
     """Noise, labels and initial parameters."""
-    return training.make_data(rng, (1, side, side), batch, shapes(side))
+    return training.make_data(rng, (1, sizes.side, sizes.side), sizes.batch, sizes.shapes)
 
 
-def cost(side: int, batch: int) -> Cost:
+def cost(sizes: Sizes) -> Cost:
     """Three products a layer (two in the first, as images need no gradient), and Adam's arrays."""
-    found = shapes(side)
-    size = {name: int(np.prod(shape)) for name, shape in found.items()}
-    first = size["conv1.weight"] * side**2
-    rest = size["conv2.weight"] * (side // 2) ** 2 + size["fc1.weight"] + size["fc2.weight"]
+    size = {name: int(np.prod(shape)) for name, shape in sizes.shapes.items()}
+    places = sizes.side**2
+    first = size["conv1.weight"] * places
+    rest = size["conv2.weight"] * places // 4 + size["fc1.weight"] + size["fc2.weight"]
     count = sum(size.values())
-    read_bytes = 4.0 * (batch * side**2 + 3 * count)
-    return Cost(2.0 * batch * (2 * first + 3 * rest), read_bytes, 3 * 4.0 * count)
+    read_bytes = 4.0 * (sizes.batch * places + 3 * count)
+    return Cost(2.0 * sizes.batch * (2 * first + 3 * rest), read_bytes, 3 * 4.0 * count)
 
 
 # ---------------------------------------------------------------- Lamina, PyTorch
 
 
-def lamina_model(side: int) -> Any:
-    """The demo's network."""
+def lamina_model(sizes: Sizes) -> Any:
+    """The demo's network, with layers of these widths."""
     import lamina as lm
     from lamina.models import DigitNet
 
-    return DigitNet(side, HIDDEN, dtype=lm.float32)
+    one, two = sizes.channels
+    model = DigitNet(sizes.side, HIDDEN, dtype=lm.float32)
+    model.conv1 = lm.nn.Conv2d(1, one, KERNEL, padding=1)
+    model.conv2 = lm.nn.Conv2d(one, two, KERNEL, padding=1)
+    model.fc1 = lm.nn.Linear(int(np.prod(sizes.pooled)), HIDDEN)
+    return model
 
 
-def torch_model(side: int) -> Any:
+def torch_model(sizes: Sizes) -> Any:
     """The same with PyTorch's layers."""
     import torch
 
-    one, two, three = CHANNELS
+    one, two = sizes.channels
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.conv1 = torch.nn.Conv2d(one, two, KERNEL, padding=1)
-            self.conv2 = torch.nn.Conv2d(two, three, KERNEL, padding=1)
-            self.fc1 = torch.nn.Linear(three * (side // 4) ** 2, HIDDEN)
+            self.conv1 = torch.nn.Conv2d(1, one, KERNEL, padding=1)
+            self.conv2 = torch.nn.Conv2d(one, two, KERNEL, padding=1)
+            self.fc1 = torch.nn.Linear(int(np.prod(sizes.pooled)), HIDDEN)
             self.fc2 = torch.nn.Linear(HIDDEN, CLASSES)
 
         def forward(self, x: Any) -> Any:
@@ -83,19 +101,14 @@ def torch_model(side: int) -> Any:
 # ---------------------------------------------------------------- JAX: channels last
 
 
-def jax_parameters(side: int, found: training.Arrays) -> training.Arrays:
+def jax_parameters(sizes: Sizes, found: training.Arrays) -> training.Arrays:
     """Filters as HWIO, and the columns of the first dense layer in the order H, W, C."""
     found = dict(found)
     for name in ("conv1.weight", "conv2.weight"):
         found[name] = found[name].transpose(2, 3, 1, 0)
-    rows = found["fc1.weight"].reshape(HIDDEN, CHANNELS[2], side // 4, side // 4)
+    rows = found["fc1.weight"].reshape(HIDDEN, *sizes.pooled)
     found["fc1.weight"] = rows.transpose(0, 2, 3, 1).reshape(HIDDEN, -1)
     return found
-
-
-def channels_last(images: np.ndarray) -> np.ndarray:
-    """[K, B, C, H, W] -> [K, B, H, W, C]."""
-    return np.ascontiguousarray(images.transpose(0, 1, 3, 4, 2))
 
 
 def jax_forward(weights: dict[str, Any], images: Any) -> Any:
@@ -197,23 +210,29 @@ def numpy_gradients(
     }
 
 
-def step(side: int, batch: int) -> Workload:
-    """The workload of one image size and batch."""
-    return Workload(
-        f"cnn_train_{side}x{side}_b{batch}",
-        f"a training step of the demo's network on {side} x {side} images, batch {batch}",
-        partial(data, side, batch),
-        training.reference_losses(numpy_gradients),
-        {
-            "lamina": training.lamina_builder(partial(lamina_model, side)),
-            "torch": training.torch_builder(partial(torch_model, side), compiled=False),
-            "torch_compile": training.torch_builder(partial(torch_model, side), compiled=True),
-            "jax": training.jax_builder(jax_forward, partial(jax_parameters, side), channels_last),
-            "numpy": training.numpy_builder(numpy_gradients),
-        },
+def network(sizes: Sizes, name: str | None = None) -> training.Network:
+    """The network of one size."""
+    side, batch = sizes.side, sizes.batch
+    return training.Network(
+        name or f"cnn_train_{side}x{side}_b{batch}",
+        f"a training step of a network of {sizes.channels[0]} and {sizes.channels[1]} channels on "
+        f"{side} x {side} images, batch {batch}",
+        partial(data, sizes),
+        cost(sizes),
         Tolerance(relative=1e-5, absolute=1e-5),  # of losses around 2.3 after five steps
-        cost(side, batch),
+        numpy_gradients,
+        partial(lamina_model, sizes),
+        partial(torch_model, sizes),
+        lambda: jax_forward,
+        partial(jax_parameters, sizes),
+        training.channels_last,
+        by_hand=True,
     )
 
 
-WORKLOADS = (step(8, 64), step(8, 128), step(28, 64), step(28, 128))
+WIDE = network(Sizes(28, 128, (32, 64)), "cnn_train_b128")
+
+WORKLOADS = (
+    *(network(Sizes(side, batch)).workload() for side in (8, 28) for batch in (64, 128)),
+    *WIDE.workloads(),
+)

@@ -113,8 +113,14 @@ def with_data_of(step: Workload, builder: Builder) -> Builder:
     return lambda _: builder(step.make_data())
 
 
+STEPS = (
+    cnn_train.network(cnn_train.Sizes(8, 64)).workload(),
+    cnn_train.network(cnn_train.Sizes(28, 128)).workload(),
+    transformer_train.TWELVE_LAYERS,
+)
+
 WORKLOADS = tuple(
     compilation(step, kind, make)
-    for step in (cnn_train.step(8, 64), cnn_train.step(28, 128), transformer_train.TWELVE_LAYERS)
+    for step in STEPS
     for kind, make in (("cold", cold_builder), ("warm", warm_builder))
 )

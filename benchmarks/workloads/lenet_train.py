@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks import training
 from benchmarks.tape import Tape
-from benchmarks.workload import Cost, Data, Tolerance, Workload
+from benchmarks.workload import Cost, Data, Tolerance
 
 SIDE = 28
 SHAPES: dict[str, tuple[int, ...]] = {
@@ -112,27 +112,21 @@ def numpy_gradients(
     return loss, tape.gradients(logits, bar)
 
 
-def channels_last(images: np.ndarray) -> np.ndarray:
-    """[K, B, C, H, W] -> [K, B, H, W, C]."""
-    return np.ascontiguousarray(images.transpose(0, 1, 3, 4, 2))
-
-
-def step(batch: int) -> Workload:
-    """The workload of one batch."""
-    return Workload(
+def network(batch: int) -> training.Network:
+    """The network with one batch."""
+    return training.Network(
         f"lenet_train_b{batch}",
-        f"a training step of LeNet-5 with Adam, {batch} images of 28 x 28",
+        f"a training step of LeNet-5, {batch} images of 28 x 28",
         partial(data, batch),
-        training.reference_losses(numpy_gradients),
-        {
-            "lamina": training.lamina_builder(lamina_model),
-            "torch": training.torch_builder(torch_model, compiled=False),
-            "torch_compile": training.torch_builder(torch_model, compiled=True),
-            "jax": training.jax_builder(jax_forward, jax_parameters, channels_last),
-        },
-        Tolerance(relative=1e-5, absolute=1e-5),  # of losses around 2.3 after five steps
         cost(batch),
+        Tolerance(relative=1e-5, absolute=1e-5),  # of losses around 2.3 after five steps
+        numpy_gradients,
+        lamina_model,
+        torch_model,
+        lambda: jax_forward,
+        jax_parameters,
+        training.channels_last,
     )
 
 
-WORKLOADS = (step(128),)
+WORKLOADS = (network(128).workload(),)

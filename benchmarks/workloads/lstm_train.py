@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks import training
 from benchmarks.tape import Tape
-from benchmarks.workload import Cost, Data, Tolerance, Workload
+from benchmarks.workload import Cost, Data, Tolerance
 
 
 @dataclass(frozen=True)
@@ -142,28 +142,25 @@ def numpy_gradients(sizes: Sizes) -> Any:
     return gradients
 
 
-def step(name: str, summary: str, sizes: Sizes) -> Workload:
-    """A training step with Adam."""
-    return Workload(
+def network(name: str, summary: str, sizes: Sizes) -> training.Network:
+    """The network of one size."""
+    return training.Network(
         name,
         summary,
         lambda rng: make_data(rng, sizes),
-        training.reference_losses(numpy_gradients(sizes)),
-        {
-            "lamina": training.lamina_builder(lambda: lamina_model(sizes)),
-            "torch": training.torch_builder(lambda: torch_model(sizes), compiled=False),
-            "torch_compile": training.torch_builder(lambda: torch_model(sizes), compiled=True),
-            "jax": lambda data: training.jax_builder(jax_forward(sizes))(data),
-        },
-        Tolerance(relative=2e-4, absolute=2e-4),  # Adam divides by small second moments
         cost(sizes),
+        Tolerance(relative=2e-4, absolute=2e-4),  # Adam divides by small second moments
+        numpy_gradients(sizes),
+        lambda: lamina_model(sizes),
+        lambda: torch_model(sizes),
+        lambda: jax_forward(sizes),
     )
 
 
-WORKLOADS = (
-    step(
-        "lstm_train_2x512",
-        "a training step of an LSTM of 2 layers of 512 with Adam, 32 sequences of 64 characters",
-        Sizes(),
-    ),
+NETWORK = network(
+    "lstm_train",
+    "a training step of an LSTM of 2 layers of 512, 32 sequences of 64 characters",
+    Sizes(),
 )
+
+WORKLOADS = NETWORK.workloads()

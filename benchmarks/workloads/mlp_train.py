@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import training
-from benchmarks.workload import Cost, Data, Tolerance, Workload
+from benchmarks.workload import Cost, Data, Tolerance
 
 BATCH = 128
 INPUTS, HIDDEN, CLASSES = 784, 256, 10
@@ -92,20 +92,17 @@ def numpy_gradients(
     }
 
 
-WORKLOADS = (
-    Workload(
-        f"mlp_train_b{BATCH}",
-        "a training step of a 784-256-10 network with Adam, batch 128",
-        data,
-        training.reference_losses(numpy_gradients),
-        {
-            "lamina": training.lamina_builder(lamina_model),
-            "torch": training.torch_builder(torch_model, compiled=False),
-            "torch_compile": training.torch_builder(torch_model, compiled=True),
-            "jax": training.jax_builder(jax_forward),
-            "numpy": training.numpy_builder(numpy_gradients),
-        },
-        Tolerance(relative=1e-5, absolute=1e-5),  # of losses around 2.3 after five steps
-        cost(),
-    ),
+NETWORK = training.Network(
+    f"mlp_train_b{BATCH}",
+    "a training step of a 784-256-10 network, batch 128",
+    data,
+    cost(),
+    Tolerance(relative=1e-5, absolute=1e-5),  # of losses around 2.3 after five steps
+    numpy_gradients,
+    lamina_model,
+    torch_model,
+    lambda: jax_forward,
+    by_hand=True,
 )
+
+WORKLOADS = NETWORK.workloads()

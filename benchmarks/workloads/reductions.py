@@ -1,4 +1,4 @@
-"""Sums of a 4096 x 4096 matrix along either axis."""
+"""Sums of a 4096 x 4096 matrix along either axis, and the largest of each row."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ def data(rng: np.random.Generator) -> Data:
     return {"x": rng.standard_normal((SIDE, SIDE), np.float32)}
 
 
+COST = Cost(float(SIDE * SIDE), 4.0 * SIDE * SIDE, 4.0 * SIDE)
+
+
 def summation(axis: int) -> Workload:
     """The sum along an axis; its 4096 terms of size 1 lose up to some 1e-3 in f32 one by one."""
     return Workload(
@@ -29,8 +32,24 @@ def summation(axis: int) -> Workload:
             numpy=lambda np: lambda x: np.sum(x, axis=axis),
         ),
         Tolerance(absolute=2e-3),
-        Cost(float(SIDE * SIDE), 4.0 * SIDE * SIDE, 4.0 * SIDE),
+        COST,
     )
 
 
-WORKLOADS = (summation(0), summation(1))
+MAXIMUM = Workload(
+    f"max_axis1_{SIDE}",
+    f"the largest of each row of a {SIDE} x {SIDE} f32 matrix",
+    data,
+    lambda data: [data["x"].max(1)],
+    function_peers(
+        lamina=lambda lm: lambda x: lm.max(x, axis=1),
+        torch=lambda torch: lambda x: torch.amax(x, 1),
+        jax=lambda jax: lambda x: jax.numpy.max(x, axis=1),
+        numpy=lambda np: lambda x: np.max(x, axis=1),
+    ),
+    Tolerance(),
+    COST,
+)
+
+
+WORKLOADS = (summation(0), summation(1), MAXIMUM)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks import training
+from benchmarks.optimizers import MOMENTUM
 from benchmarks.tape import Tape
-from benchmarks.workload import Cost, Data, Tolerance, Workload
-from benchmarks.workloads.lenet_train import channels_last
+from benchmarks.workload import Cost, Data, Tolerance
 
-MOMENTUM, EPSILON = 0.1, 1e-5  # of batch norm
+SHARE, EPSILON = 0.1, 1e-5  # of batch norm: by which running statistics move
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,12 @@ def make_data(rng: np.random.Generator, sizes: Sizes) -> Data:
         "images": rng.standard_normal((*shape, 3, sizes.side, sizes.side), np.float32),
         "labels": rng.integers(0, sizes.classes, shape),
     }
+    return found | make_weights(rng, sizes)
+
+
+def make_weights(rng: np.random.Generator, sizes: Sizes) -> Data:
+    """Initial parameters."""
+    found: Data = {}
     for c in sizes.convolutions:
         kernel = (c.outputs, c.inputs, c.size, c.size)
         deviation = np.float32(np.sqrt(2 / (c.outputs * c.size**2)))
@@ -91,15 +97,31 @@ def make_data(rng: np.random.Generator, sizes: Sizes) -> Data:
 
 
 def cost(sizes: Sizes) -> Cost:
-    """Three products a layer (two in the first, as images need no gradient), and Adam's arrays."""
+    """Three products a layer (two in the first, as images need no gradient), and two arrays."""
     products, count = 0, (8 * sizes.width + 1) * sizes.classes
     for c in sizes.convolutions:
         size = c.outputs * c.inputs * c.size**2
         products += (2 if c.name == "conv1" else 3) * size * c.side**2
         count += size + 2 * c.outputs
     products += 3 * 8 * sizes.width * sizes.classes
-    read_bytes = 4.0 * (sizes.batch * 3 * sizes.side**2 + 3 * count)
-    return Cost(2.0 * sizes.batch * products, read_bytes, 3 * 4.0 * count)
+    read_bytes = 4.0 * (sizes.batch * 3 * sizes.side**2 + 2 * count)
+    return Cost(2.0 * sizes.batch * products, read_bytes, 2 * 4.0 * count)
+
+
+def walk(sizes: Sizes, x: Any, layer: Any, relu: Any, max_pool: Any, add: Any) -> Any:
+    """All but the last mean and the linear layer, over images.
+
+    Args:
+        layer: a convolution with its batch norm, of (x, name of the convolution).
+        max_pool: of windows of 3 x 3 in steps of 2, padded by 1.
+    """
+    every = {c.name for c in sizes.convolutions}
+    x = max_pool(relu(layer(x, "conv1")))
+    for at, *_ in sizes.blocks:
+        y = layer(relu(layer(x, f"{at}.conv1")), f"{at}.conv2")
+        short = f"{at}.downsample.0"
+        x = relu(add(y, layer(x, short) if short in every else x))
+    return x
 
 
 # ---------------------------------------------------------------- Lamina, PyTorch
@@ -173,6 +195,23 @@ def jax_buffers(sizes: Sizes) -> training.Arrays:
     return found
 
 
+def jax_convolution(x: Any, w: dict[str, Any], c: Convolution) -> Any:
+    """One of the network."""
+    import jax
+
+    pad, order = [(c.size // 2, c.size // 2)] * 2, ("NHWC", "HWIO", "NHWC")
+    kernel, strides = w[f"{c.name}.weight"], (c.stride,) * 2
+    return jax.lax.conv_general_dilated(x, kernel, strides, pad, dimension_numbers=order)
+
+
+def jax_max_pool(x: Any) -> Any:
+    """Windows of 3 x 3 in steps of 2, padded by 1."""
+    import jax
+
+    pad = ((0, 0), (1, 1), (1, 1), (0, 0))
+    return jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), pad)
+
+
 def jax_forward(sizes: Sizes) -> Any:
     """Logits and new running statistics, as a function of parameters, images and statistics."""
     import jax
@@ -185,24 +224,16 @@ def jax_forward(sizes: Sizes) -> Any:
 
         def layer(x: Any, name: str) -> Any:
             c = every[name]
-            pad, order = [(c.size // 2, c.size // 2)] * 2, ("NHWC", "HWIO", "NHWC")
-            kernel, strides = w[f"{name}.weight"], (c.stride,) * 2
-            x = jax.lax.conv_general_dilated(x, kernel, strides, pad, dimension_numbers=order)
+            x = jax_convolution(x, w, c)
             mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
             count = x.size // c.outputs
             for kind, now in (("mean", mean), ("var", var * (count / (count - 1)))):
                 old = running[f"{c.norm}.{kind}"]
-                moved[f"{c.norm}.{kind}"] = (1 - MOMENTUM) * old + MOMENTUM * now
+                moved[f"{c.norm}.{kind}"] = (1 - SHARE) * old + SHARE * now
             scale = w[f"{c.norm}.weight"] * jax.lax.rsqrt(var + EPSILON)
             return (x - mean) * scale + w[f"{c.norm}.bias"]
 
-        x = jax.nn.relu(layer(images, "conv1"))
-        pad = ((0, 0), (1, 1), (1, 1), (0, 0))
-        x = jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), pad)
-        for at, *_ in sizes.blocks:
-            y = layer(jax.nn.relu(layer(x, f"{at}.conv1")), f"{at}.conv2")
-            short = f"{at}.downsample.0"
-            x = jax.nn.relu(y + (layer(x, short) if short in every else x))
+        x = walk(sizes, images, layer, jax.nn.relu, jax_max_pool, jnp.add)
         logits = jnp.mean(x, (1, 2)) @ w["fc.weight"].T + w["fc.bias"]
         return logits, jax.lax.stop_gradient(moved)
 
@@ -225,11 +256,8 @@ def numpy_gradients(sizes: Sizes) -> Any:
             c = every[name]
             return tape.batch_norm(tape.conv(x, name, c.stride, c.size // 2), c.norm, EPSILON)
 
-        x = tape.max_pool(tape.relu(layer(images, "conv1")), 3, 2, 1)
-        for at, *_ in sizes.blocks:
-            y = layer(tape.relu(layer(x, f"{at}.conv1")), f"{at}.conv2")
-            short = f"{at}.downsample.0"
-            x = tape.relu(tape.add(y, layer(x, short) if short in every else x))
+        pool = lambda x: tape.max_pool(x, 3, 2, 1)
+        x = walk(sizes, images, layer, tape.relu, pool, tape.add)
         logits = tape.linear(tape.mean_of_places(x), "fc")
         loss, bar = training.numpy_cross_entropy(logits, labels)
         return loss, tape.gradients(logits, bar)
@@ -237,24 +265,24 @@ def numpy_gradients(sizes: Sizes) -> Any:
     return gradients
 
 
-def step(name: str, sizes: Sizes) -> Workload:
-    """A training step with Adam."""
-    return Workload(
-        name,
-        f"a training step of ResNet-18 with Adam, {sizes.batch} images of 3 x 224 x 224",
+def network(sizes: Sizes) -> training.Network:
+    """The network of one size."""
+    return training.Network(
+        f"resnet18_train_b{sizes.batch}",
+        f"a training step of ResNet-18, {sizes.batch} images of 3 x {sizes.side} x {sizes.side}",
         lambda rng: make_data(rng, sizes),
-        training.reference_losses(numpy_gradients(sizes)),
-        {
-            "lamina": training.lamina_builder(lambda: lamina_model(sizes)),
-            "torch": training.torch_builder(lambda: torch_model(sizes), compiled=False),
-            "torch_compile": training.torch_builder(lambda: torch_model(sizes), compiled=True),
-            "jax": lambda data: training.jax_builder(
-                jax_forward(sizes), jax_parameters, channels_last, jax_buffers(sizes)
-            )(data),
-        },
-        Tolerance(relative=5e-3),  # in f32 some ReLUs flip, which moves gradients by as much
         cost(sizes),
+        Tolerance(relative=5e-3),  # in f32 some ReLUs flip, which moves gradients by as much
+        numpy_gradients(sizes),
+        lambda: lamina_model(sizes),
+        lambda: torch_model(sizes),
+        lambda: jax_forward(sizes),
+        jax_parameters,
+        training.channels_last,
+        jax_buffers(sizes),
+        MOMENTUM,
+        channels_last=True,
     )
 
 
-WORKLOADS = (step("resnet18_train_b8", Sizes()),)
+WORKLOADS = network(Sizes()).workloads()

@@ -84,6 +84,10 @@ def numpy_norm(np: ModuleType) -> Any:
     return norm
 
 
+def onnx_norm(graph: Any, x: str, w: str, b: str) -> str:
+    return graph("LayerNormalization", x, w, b, axis=-1, epsilon=EPSILON)
+
+
 def norm_data(rng: np.random.Generator) -> Data:
     return {
         "x": rng.standard_normal((ROWS, COLUMNS), np.float32),
@@ -163,7 +167,11 @@ WORKLOADS = (
         softmax_data,
         softmax_reference,
         function_peers(
-            lamina=lamina_softmax, torch=torch_softmax, jax=jax_softmax, numpy=numpy_softmax
+            lamina=lamina_softmax,
+            torch=torch_softmax,
+            jax=jax_softmax,
+            numpy=numpy_softmax,
+            onnx=lambda graph, x: graph("Softmax", x, axis=-1),
         ),
         Tolerance(relative=5e-6, absolute=1e-9),  # roundings of exp and of a sum of 1024
         Cost(5.0 * SIZE, ARRAY_BYTES, ARRAY_BYTES),
@@ -173,12 +181,18 @@ WORKLOADS = (
         "layer norm of 4096 rows of 1024",
         norm_data,
         norm_reference,
-        function_peers(lamina=lamina_norm, torch=torch_norm, jax=jax_norm, numpy=numpy_norm),
+        function_peers(
+            lamina=lamina_norm,
+            torch=torch_norm,
+            jax=jax_norm,
+            numpy=numpy_norm,
+            onnx=onnx_norm,
+        ),
         Tolerance(relative=1e-5, absolute=1e-5),  # cancellation against the mean
         Cost(8.0 * SIZE, ARRAY_BYTES + 2 * ROW_BYTES, ARRAY_BYTES),
     ),
     Workload(
-        "layernorm_fwd_bwd",
+        "layernorm_fwd_bwd_4096x1024",
         "gradients of the layer norm of 4096 rows of 1024 by input, scale and shift",
         gradient_data,
         gradient_reference,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from benchmarks.roofline import Floor, Limits, bandwidth, floor, moving_seconds
+from benchmarks.roofline import Floor, Limits, bandwidth, floor, moving_seconds, unit_rates
 from benchmarks.workload import Cost
 
 READ = ((1e3, 100e9), (1e6, 10e9))
@@ -51,7 +51,16 @@ def test_a_workload_without_bytes():
 
 
 def test_the_peak_is_that_of_all_threads():
-    assert LIMITS.peak == 100e9
+    assert LIMITS.peak() == 100e9
+
+
+def test_products_of_other_operands_have_the_peak_of_their_unit():
+    units = unit_rates({"amx_bf16", "avx512_bf16", "avx512_vnni"})
+    assert units == {"bf16": 16.0, "int8": 4.0}
+    limits = Limits(2, LIMITS.peak_flops, LIMITS.read, LIMITS.copy, units)
+    assert limits.peak("bf16") == 1600e9
+    assert floor(Cost(1e9, 1e3, 0, "int8"), limits) == Floor(1e9 / 400e9, "compute")
+    assert Limits.from_json(json.loads(json.dumps(limits.to_json()))) == limits
 
 
 def test_limits_survive_json():

@@ -14,7 +14,7 @@ from benchmarks.process import ROOT
 
 
 def test_patterns_choose_workloads_in_their_order():
-    assert [w.name for w in run.choose_workloads("mm_512, mm_5*")] == ["mm_500", "mm_512"]
+    assert [w.name for w in run.choose_workloads("mm_512, mm_5*0")] == ["mm_500", "mm_512"]
     assert len(run.choose_workloads("*")) > 30
 
 
