@@ -14,6 +14,9 @@ from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, Value
 from lamina.graph.ir.printer import op_text
 from lamina.tensor.jit import Jitted
+from lamina.tensor.modes import Comparison as Comparison
+from lamina.tensor.modes import ModeCost as ModeCost
+from lamina.tensor.modes import compare_modes as compare_modes
 from lamina.tensor.printing import check_that as check_that
 from lamina.tensor.printing import print as print
 
