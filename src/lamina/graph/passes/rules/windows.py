@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from lamina.graph.ir.pattern import structural_rule
 from lamina.graph.ir.value import Value
-from lamina.graph.ops.contract import Contract, contract
-from lamina.graph.ops.shape import flip, pad, permute, reshape
+from lamina.graph.ops.contract import LETTERS, Contract, contract
+from lamina.graph.ops.shape import flip, pad, permute, reshape, slice_
 from lamina.graph.ops.window import Fold, Window, window
+
+MOST_TAPS = 4 / 3
+"""Times those of a window, if each place of a step has as many: beyond that, zeros between the
+elements cost less, since a contraction that reads them directly knows that they are there."""
 
 
 @structural_rule(Fold, Contract, rounding=True)
@@ -16,25 +23,31 @@ def fold_of_contraction(folded: Value, product: Value) -> Value | None:
     With bar[o] at the outputs o of a convolution and w[k] its weights,
 
         y[h] = sum of bar[o] w[k] over o step + k dilation = h
-             = sum over k of padded[h + (size - 1 - k) dilation] w[k]
 
-    where padded[(size - 1) dilation + o step] = bar[o], zero elsewhere; replacing k by
-    size - 1 - k turns w around and makes windows of `padded`, dilated and with step 1. This is
-    the gradient of a convolution in its input. Windows that do not overlap stay: each element of
-    their sum has only one term.
+    Where the step is 1, o = h - k dilation. Where the dilation is 1, h = q step + r and
+    k = j step + r give o = q - j: each of the places r between two steps has weights of its own,
+    every step-th of w, and the places are one more axis of the contraction. Elsewhere
+    step - 1 zeros after each element of bar make the step 1. Bar is read backwards from h or q, so
+    that with zeros before it, and the weights turned around, windows of it with step 1 remain.
+
+    This is the gradient of a convolution in its input. Windows that do not overlap stay: each
+    element of their sum has only one term.
 
     Before:
         %bar: f32[2,5,3]
-        %w: f32[5,3,2]
+        %w: f32[5,3,3]
         %0 = contract("bco,cdk->bdok") %bar, %w
-        %1 = fold((8,), (2,), (2,), (3,)) %0
+        %1 = fold((8,), (3,), (2,), (1,)) %0
     After:
         %bar: f32[2,5,3]
-        %w: f32[5,3,2]
-        %0 = pad((3,), (3,), (1,)) %bar
-        %1 = window((2,), (1,), (3,)) %0
-        %2 = flip((-1,)) %w
-        %3 = contract("bcok,cdk->bdo") %1, %2
+        %w: f32[5,3,3]
+        %0 = pad((1,), (1,), (0,)) %bar
+        %1 = window((2,), (1,), (1,)) %0
+        %2 = pad((0,), (1,), (0,)) %w
+        %3 = reshape((4,), (2, 2)) %2
+        %4 = flip((-2,)) %3
+        %5 = contract("bcok,cdka->bdoa") %1, %4
+        %6 = reshape((4, 2), (8,)) %5
     """
     fold, (left, right, out) = folded.op, product.op.axes
     count = len(fold.sizes)
@@ -49,12 +62,58 @@ def fold_of_contraction(folded: Value, product: Value) -> Value | None:
         return None
     others = "".join(c for c in left if c not in outputs)
     bar = permute(bar, tuple(left.index(c) - len(left) for c in others + outputs))
-    last = [(n - 1) * s for n, s in zip(bar.shape[bar.rank - count :], fold.steps)]
-    high = [n - 1 - end for n, end in zip(fold.shape, last)]
-    padded = pad(bar, reaches, high, [s - 1 for s in fold.steps])
-    spread = window(padded, fold.sizes, None, fold.dilations)
-    turned = flip(weights, [right.index(c) - len(right) for c in windows])
-    return contract(spread, turned, f"{others}{outputs}{windows},{right}->{out[:-count]}")
+    steps = _split(fold)
+    between = [s // t - 1 for s, t in zip(fold.steps, steps)]
+    fold = replace(fold, steps=steps)
+    taps = [-(-n // s) for n, s in zip(fold.sizes, fold.steps)]
+    spread = window(_before(bar, between, fold, taps), taps, None, fold.dilations)
+    unused = (c for c in LETTERS if c not in left + right)
+    places = [next(unused) if step > 1 else "" for step in fold.steps]
+    turned, letters = _by_place(weights, right, fold, windows, places)
+    placed = "".join(o + p for o, p in zip(outputs, places))
+    spec = f"{others}{outputs}{windows},{letters}->{out[: -2 * count]}{placed}"
+    return _joined(contract(spread, turned, spec), fold)
+
+
+def _split(fold: Fold) -> tuple[int, ...]:
+    """Steps of which each place has weights of its own; 1 where zeros are put between instead."""
+    steps = tuple(s if d == 1 else 1 for s, d in zip(fold.steps, fold.dilations))
+    taps = math.prod(-(-n // s) * s for n, s in zip(fold.sizes, steps))
+    return steps if taps <= MOST_TAPS * math.prod(fold.sizes) else (1,) * len(steps)
+
+
+def _before(bar: Value, between: list[int], fold: Fold, taps: list[int]) -> Value:
+    """Zeros in bar and around it, so that it has a window for each step of the result."""
+    low = [(n - 1) * d for n, d in zip(taps, fold.dilations)]
+    steps = [-(-n // s) for n, s in zip(fold.shape, fold.steps)]
+    sizes = bar.shape[bar.rank - len(taps) :]
+    high = [n - (k - 1) * (gap + 1) - 1 for n, k, gap in zip(steps, sizes, between)]
+    return pad(bar, low, high, between)
+
+
+def _by_place(
+    weights: Value, letters: str, fold: Fold, windows: str, places: list[str]
+) -> tuple[Value, str]:
+    """The weights backwards, [..., k, ...] -> [..., taps, step, ...] for each axis of windows."""
+    for letter, place, step in zip(windows, places, fold.steps):
+        rest = len(letters) - letters.index(letter) - 1
+        if place:
+            weights = pad(
+                weights, [0] * (rest + 1), [-weights.shape[-rest - 1] % step, *[0] * rest]
+            )
+            n, *after = weights.shape[-rest - 1 :]
+            weights = reshape(weights, (n, *after), (n // step, step, *after))
+            letters = letters.replace(letter, letter + place)
+        weights = flip(weights, [-rest - len(place) - 1])
+    return weights, letters
+
+
+def _joined(y: Value, fold: Fold) -> Value:
+    """[..., steps, step] -> [..., n] for each axis, the last step cut short."""
+    whole = tuple(-(-n // s) * s for n, s in zip(fold.shape, fold.steps))
+    apart = len(whole) + sum(step > 1 for step in fold.steps)
+    y = reshape(y, y.shape[y.rank - apart :], whole)
+    return y if whole == fold.shape else slice_(y, [0] * len(whole), fold.shape)
 
 
 def _only(letters: str, inside: str, outside: str) -> bool:
