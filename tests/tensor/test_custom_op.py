@@ -146,6 +146,23 @@ def test_wrong_calls_are_errors() -> None:
         op(lm.ones(3), start=lm.ones(()))
 
 
+def test_attributes_that_are_equal_and_of_other_types_are_other_operators() -> None:
+    op = lm.custom_op(lambda x, *, by: x.with_dtype(lm.float64) if type(by) is float else x)
+    op.defreference(lambda x, *, by: x * by)
+    x = lm.asarray([1, 2])
+    for by in (2, 2.0, 2):
+        got = op(x, by=by)
+        assert got.dtype == (lm.float64 if type(by) is float else lm.int64)
+        np.testing.assert_array_equal(got.numpy(), [2, 4])
+    zero = lm.custom_op(lambda x, *, by: x)
+    zero.defreference(lambda x, *, by: np.copysign(x, by))
+    signs = [zero(lm.ones(1), by=by).tolist() for by in (0.0, -0.0)]
+    assert signs == [[1.0], [-1.0]]
+    nan = op._class((("by", float("nan")),))
+    assert nan == op._class((("by", float("nan")),))
+    assert hash(nan) == hash(op._class((("by", float("nan")),)))
+
+
 def test_a_reference_that_disagrees_with_the_type_rule_is_an_error() -> None:
     op = prefix()
     op.defreference(lambda x, *, start: (x[:-1], x[0]))
@@ -343,14 +360,15 @@ def test_buffers_pass_without_a_copy(library: Path) -> None:
 
 @needs_compiler
 def test_a_workspace_is_planned_in_the_arena_for_each_part(library: Path) -> None:
-    small, large = (
-        compile_graph(lm.jit(squares(library)).graph(lm.ones((n, 16)))).record.plan for n in (1, 64)
-    )
+    def record(f: Any, n: int) -> Any:
+        return compile_graph(lm.jit(f).graph(lm.ones((n, 16)))).record
+
+    small, large = (record(squares(library), n).plan for n in (1, 64))
     assert (small.arena_bytes, large.arena_bytes) == (64, 64 * 64)
-    mapped = compile_graph(lm.jit(lm.vmap(squares(library))).graph(lm.ones((64, 16))))
-    (step,) = [s for s in mapped.record.lowered.steps if s.foreign]
+    mapped = record(lm.vmap(squares(library)), 64)
+    (step,) = [s for s in mapped.lowered.steps if s.foreign]
     assert 1 <= step.foreign.parts <= 64
-    assert mapped.record.plan.arena_bytes == 64 * step.foreign.parts
+    assert mapped.plan.arena_bytes == 64 * step.foreign.parts
 
 
 @needs_compiler

@@ -108,6 +108,26 @@ def test_every_level_lowers(level: int, monkeypatch: pytest.MonkeyPatch) -> None
         np.testing.assert_allclose(np.frombuffer(buffer).reshape(w.shape), w.numpy(), 1e-12)
 
 
+def test_attributes_that_are_equal_and_of_other_types() -> None:
+    op = lm.custom_op(lambda x, *, by: x.with_dtype(lm.float32) if type(by) is float else x)
+    op.deflower(lambda x, *, by: lm.astype(x, "float32") * by if type(by) is float else x * by)
+    x = lm.asarray([1, 2])
+    for by in (2, 2.0, 2):
+        got = op(x, by=by)
+        assert got.dtype == (lm.float32 if type(by) is float else lm.int64)
+        np.testing.assert_array_equal(got.numpy(), [2, 4])
+
+
+def test_symbols_in_an_export() -> None:
+    op = standardised()
+    f = lm.jit(lambda x: op(x, x * 2.0).scaled, dynamic_shapes={"x": {0: lm.Dim("B")}})
+    program = lm.export(f, lm.ones((2, 3)))
+    for n in (1, 4):
+        x = RNG.uniform(size=(n, 3)).astype("float32")
+        wanted = plain_standardised(lm.asarray(x), lm.asarray(x) * 2.0)[0]
+        np.testing.assert_allclose(program(x), wanted.numpy(), 1e-5)
+
+
 # ------------------------------------------------------------------ transforms
 
 

@@ -206,7 +206,7 @@ class Rewriting:
         lead = [op.lead if rows[name] else 0 for name in self._operands]
         types = tuple(o.type.with_shape(o.shape[n:]) for o, n in zip(operands, lead))
         attributes = tuple((n, x) for n, x in found.items() if n not in self._operands)
-        graph = self._known(types, attributes)
+        graph = self._known(types, attributes, repr(attributes))
         if graph is None:
             return None
         sizes = v.shape[: op.lead]
@@ -222,9 +222,12 @@ class Rewriting:
         return made
 
     def _graph(
-        self, types: tuple[TensorType, ...], attributes: tuple[tuple[str, Any], ...]
+        self, types: tuple[TensorType, ...], attributes: tuple[tuple[str, Any], ...], _text: str
     ) -> Graph | None:
-        """The replacement for one example; None where the rule does not apply."""
+        """The replacement for one example; None where the rule does not apply.
+
+        The text of the attributes tells numbers apart that are equal, such as 2 and 2.0.
+        """
 
         def replaced(*tensors: Any) -> Any:
             given = dict(attributes) | dict(zip(self._operands, tensors))

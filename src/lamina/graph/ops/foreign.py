@@ -102,6 +102,17 @@ class Foreign(Opaque, abstract=True):
     lead: int = 0
     shared: tuple[bool, ...] = ()
 
+    def __eq__(self, other: object) -> bool:
+        """By the text of attributes: 2, 2.0 and True, or 0.0 and -0.0, may mean other things."""
+        return type(self) is type(other) and self._told == other._told  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._told))
+
+    @property
+    def _told(self) -> tuple[Any, ...]:
+        return repr(self.attributes), self.lead, self.shared
+
     def has_rows(self, i: int) -> bool:
         """Whether operand `i` has an axis for the examples."""
         return self.lead > 0 and not (self.shared and self.shared[i])
