@@ -21,8 +21,8 @@ void copy(void* to, const void* from, std::size_t size_bytes) {
 
 }  // namespace
 
-Status Part::run(std::span<void* const> inputs, std::span<void* const> addresses,
-                 void* arena) const {
+Status Part::run(std::span<void* const> inputs, std::span<void* const> addresses, void* arena,
+                 const Activation* around) const {
     Pointers made(outputs, nullptr);
     for (std::size_t i = 0; i < results.size(); ++i) {
         const Result& result = results[i];
@@ -30,7 +30,7 @@ Status Part::run(std::span<void* const> inputs, std::span<void* const> addresses
         made[result.number] = addresses[i];
     }
     const Status status =
-        program->run_in(static_cast<std::byte*>(arena), inputs, made, constants);
+        program->run_in(static_cast<std::byte*>(arena), inputs, made, constants, around);
     if (status.values[0] != 0) return status;
     for (std::size_t i = 0; i < results.size(); ++i) {
         const Result& result = results[i];
@@ -70,10 +70,9 @@ bool Control::checks() const {
                        [](const Part& part) { return part.program->checks(); });
 }
 
-// The fourth word tells the way to the kernel: 1 + part + kPartRadix * (the word of the part).
 Status Control::inside(std::size_t part, const Status& status) {
     Status found = status;
-    found.values[3] = 1 + static_cast<std::int64_t>(part) + kPartRadix * status.values[3];
+    found.step(1 + part);
     return found;
 }
 
@@ -85,7 +84,7 @@ std::size_t Scan::argument_count() const {
            2 * sizes_.made_bytes.size() + 1;
 }
 
-Status Scan::run(void* const* arguments) const {
+Status Scan::run(void* const* arguments, const Activation* around) const {
     const std::size_t state = sizes_.state_bytes.size();
     const std::size_t slices = sizes_.slice_bytes.size();
     const std::size_t made = sizes_.made_bytes.size();
@@ -113,7 +112,7 @@ Status Scan::run(void* const* arguments) const {
             const bool direct = sizes_.made_bytes[i] % kAlignment == 0;
             outputs[state + i] = direct ? at(results[i], step, sizes_.made_bytes[i]) : slice[i];
         }
-        const Status status = parts_[0].run(inputs, outputs, arena);
+        const Status status = parts_[0].run(inputs, outputs, arena, around);
         if (status.values[0] != 0) return inside(0, status);
         for (std::size_t i = 0; i < made; ++i) {
             copy(at(results[i], step, sizes_.made_bytes[i]), outputs[state + i],
@@ -132,7 +131,7 @@ While::While(Part condition, Part body, std::size_t constants,
 
 std::size_t While::argument_count() const { return constants_ + 3 * state_bytes_.size() + 2; }
 
-Status While::run(void* const* arguments) const {
+Status While::run(void* const* arguments, const Activation* around) const {
     const std::size_t state = state_bytes_.size();
     void* const* const last = arguments + constants_ + state;
     void* const* const second = last + state;
@@ -142,11 +141,11 @@ Status While::run(void* const* arguments) const {
     Pointers inputs(arguments, arguments + constants_ + state);
     void* const* now = arguments + constants_;
     while (true) {
-        Status status = parts_[0].run(inputs, std::span(&answer, 1), arena);
+        Status status = parts_[0].run(inputs, std::span(&answer, 1), arena, around);
         if (status.values[0] != 0) return inside(0, status);
         if (*static_cast<const unsigned char*>(answer) == 0) break;
         void* const* const next = now == last ? second : last;
-        status = parts_[1].run(inputs, std::span(next, state), arena);
+        status = parts_[1].run(inputs, std::span(next, state), arena, around);
         if (status.values[0] != 0) return inside(1, status);
         now = next;
         for (std::size_t i = 0; i < state; ++i) inputs[constants_ + i] = now[i];
@@ -160,14 +159,15 @@ Switch::Switch(std::vector<Part> branches, std::size_t operands, std::size_t res
 
 std::size_t Switch::argument_count() const { return 1 + operands_ + results_ + 1; }
 
-Status Switch::run(void* const* arguments) const {
+Status Switch::run(void* const* arguments, const Activation* around) const {
     std::int32_t index = 0;
     std::memcpy(&index, arguments[0], sizeof index);
     const auto chosen = static_cast<std::size_t>(
         std::clamp<std::int64_t>(index, 0, static_cast<std::int64_t>(parts_.size()) - 1));
     void* const* const results = arguments + 1 + operands_;
     const Status status = parts_[chosen].run(std::span(arguments + 1, operands_),
-                                             std::span(results, results_), results[results_]);
+                                             std::span(results, results_), results[results_],
+                                             around);
     return status.values[0] != 0 ? inside(chosen, status) : status;
 }
 

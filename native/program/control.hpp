@@ -28,7 +28,8 @@ struct Part {
     std::size_t outputs = 0;  // of the program
 
     // Writes every result to its address. Inputs and results must not overlap.
-    Status run(std::span<void* const> inputs, std::span<void* const> results, void* arena) const;
+    Status run(std::span<void* const> inputs, std::span<void* const> results, void* arena,
+               const Activation* around) const;
 };
 
 // What a kernel that is no machine code does.
@@ -38,14 +39,14 @@ class Control {
 
     // The arguments are those of the kernel, in the order that each kind below gives. The status
     // names the part and the kernel in it where something went wrong.
-    virtual Status run(void* const* arguments) const = 0;
+    virtual Status run(void* const* arguments, const Activation* around) const = 0;
 
     virtual std::size_t argument_count() const = 0;
 
     // The most that one of the parts needs.
     std::size_t arena_bytes() const;
     std::size_t scratch_bytes() const;
-    bool checks() const;  // whether something can go wrong in a part
+    virtual bool checks() const;  // whether something can go wrong in a part
 
     const std::vector<Part>& parts() const noexcept { return parts_; }
 
@@ -70,7 +71,7 @@ class Scan final : public Control {
 
     Scan(Part body, std::int64_t length, bool reverse, Sizes sizes);
 
-    Status run(void* const* arguments) const override;
+    Status run(void* const* arguments, const Activation* around) const override;
     std::size_t argument_count() const override;
 
  private:
@@ -85,7 +86,7 @@ class While final : public Control {
  public:
     While(Part condition, Part body, std::size_t constants, std::vector<std::size_t> state_bytes);
 
-    Status run(void* const* arguments) const override;
+    Status run(void* const* arguments, const Activation* around) const override;
     std::size_t argument_count() const override;
 
  private:
@@ -98,7 +99,7 @@ class Switch final : public Control {
  public:
     Switch(std::vector<Part> branches, std::size_t operands, std::size_t results);
 
-    Status run(void* const* arguments) const override;
+    Status run(void* const* arguments, const Activation* around) const override;
     std::size_t argument_count() const override;
 
  private:

@@ -1,6 +1,7 @@
 // A compiled program: kernels, what each reads and writes, and how to run them all in one call.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,7 @@ struct Argument {
 };
 
 class Control;
+struct Activation;  // of a recursion around the program, if there is one (see recursion.hpp)
 
 struct Kernel {
     std::string name;
@@ -45,13 +47,22 @@ enum class Mode : int {
     graph,    // kernels as soon as their dependencies are done, each on one thread
 };
 
-// Four words; the first is 0 unless something went wrong. A kernel that checks something writes the
-// first three, once (code, value, limit); the executor adds the index of the kernel, and where that
-// runs other programs, kPartRadix times the way to the kernel inside (see Control).
-inline constexpr int kStatusWords = 4;
-inline constexpr std::int64_t kPartRadix = std::int64_t{1} << 16;
+// Three words; the first is 0 unless something went wrong. A kernel that checks something writes
+// them, once (code, value, limit). The executor adds the way to it, from the inside out: the index
+// of the kernel, and where a kernel runs other programs, 1 + the number of the part (see Control).
 struct Status {
-    alignas(32) std::int64_t values[kStatusWords] = {0, 0, 0, 0};
+    static constexpr int kMostSteps = 19;
+
+    alignas(32) std::int64_t values[3] = {0, 0, 0};
+    std::uint16_t way[kMostSteps] = {};
+    std::uint16_t steps = 0;
+
+    // One step further out; of a way that is too long the innermost step is forgotten.
+    void step(std::size_t number) noexcept {
+        if (steps == kMostSteps) std::copy(way + 1, way + kMostSteps, way);
+        if (steps < kMostSteps) ++steps;
+        way[steps - 1] = static_cast<std::uint16_t>(number);
+    }
 };
 
 struct Span {
@@ -86,7 +97,8 @@ class Program {
 
     // The same as a part of another program, which gives the arena and has its scratch reserved.
     Status run_in(std::byte* arena, std::span<void* const> inputs,
-                  std::span<void* const> outputs, std::span<void* const> constants);
+                  std::span<void* const> outputs, std::span<void* const> constants,
+                  const Activation* around);
 
     const std::vector<Kernel>& kernels() const noexcept { return kernels_; }
     std::size_t arena_bytes() const noexcept { return arena_bytes_; }

@@ -23,6 +23,7 @@ struct Program::Frame {
 
     std::unique_ptr<Status[]> statuses;  // of the kernels that check something, in their order
     std::atomic<bool> stopped{false};    // a kernel reported a fault
+    const Activation* around = nullptr;
     void* few_pointers[128];
     std::unique_ptr<void*[]> many_pointers;
     void** pointers = nullptr;  // every kernel's arguments, one after the other
@@ -79,12 +80,14 @@ Status Program::run(std::span<void* const> inputs, std::span<void* const> output
                     std::span<void* const> constants) {
     const Memory arena = arena_bytes_ > 0 ? Memory(arena_bytes_) : Memory();
     thread_scratch(scratch_bytes_);
-    return run_in(static_cast<std::byte*>(arena.data()), inputs, outputs, constants);
+    return run_in(static_cast<std::byte*>(arena.data()), inputs, outputs, constants, nullptr);
 }
 
 Status Program::run_in(std::byte* arena, std::span<void* const> inputs,
-                       std::span<void* const> outputs, std::span<void* const> constants) {
+                       std::span<void* const> outputs, std::span<void* const> constants,
+                       const Activation* around) {
     Frame frame;
+    frame.around = around;
     bind(frame, inputs, outputs, constants, arena);
     frame.profiling = profiling_.load(std::memory_order_relaxed);
     frame.tracing = frame.profiling && tracing_.load(std::memory_order_relaxed);
@@ -112,7 +115,7 @@ Status Program::first_fault(const Frame& frame) const {
         if (status_of_[i] < 0) continue;
         Status status = frame.statuses[static_cast<std::size_t>(status_of_[i])];
         if (status.values[0] == 0) continue;
-        status.values[3] = static_cast<std::int64_t>(i) + kPartRadix * status.values[3];
+        status.step(i);
         return status;
     }
     return {};
@@ -252,7 +255,7 @@ void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end
             kernel.entry(arguments, begin, end, scratch);
             return;
         }
-        const Status status = kernel.control->run(arguments);
+        const Status status = kernel.control->run(arguments, frame.around);
         const int number = status_of_[i];
         if (number >= 0) frame.statuses[static_cast<std::size_t>(number)] = status;
     };

@@ -12,6 +12,8 @@ namespace nb = nanobind;
 namespace lamina::python {
 namespace {
 
+constexpr int kPartRadix = 1 << 16;  // of the digits that tell the way to a kernel
+
 PyObject* out_of_memory_class = nullptr;
 PyObject* kernel_fault_class = nullptr;
 
@@ -41,7 +43,8 @@ void bind_errors(nb::module_& module) {
         PyExc_MemoryError);
     kernel_fault_class = add_class(
         module, "KernelFault",
-        "A kernel reported a fault: `code` is the first status word, `values` are all four.",
+        "A kernel reported a fault: `code` is the first status word, `values` are all three and "
+        "the way to the kernel, a number whose digits to the base 65536 go from the outside in.",
         PyExc_RuntimeError);
     nb::register_exception_translator(
         [](const std::exception_ptr& pointer, void*) {
@@ -57,11 +60,14 @@ void bind_errors(nb::module_& module) {
 void raise_kernel_fault(const Status& status) {
     const auto* v = status.values;
     const std::string text = "a kernel reported fault " + std::to_string(v[0]) + " (values " +
-                             std::to_string(v[1]) + ", " + std::to_string(v[2]) + ", " +
-                             std::to_string(v[3]) + ")";
+                             std::to_string(v[1]) + ", " + std::to_string(v[2]) + ")";
+    nb::object way = nb::int_(0);  // the outermost step is the lowest digit
+    for (int i = 0; i < status.steps; ++i) {
+        way = way * nb::int_(kPartRadix) + nb::int_(status.way[i]);
+    }
     nb::object instance = nb::handle(kernel_fault_class)(text);
     instance.attr("code") = v[0];
-    instance.attr("values") = nb::make_tuple(v[0], v[1], v[2], v[3]);
+    instance.attr("values") = nb::make_tuple(v[0], v[1], v[2], way);
     PyErr_SetObject(kernel_fault_class, instance.ptr());
     nb::raise_python_error();
 }

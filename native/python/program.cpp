@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "program/control.hpp"
+#include "program/recursion.hpp"
 #include "program/program.hpp"
 #include "python/buffer.hpp"
 #include "python/errors.hpp"
@@ -372,16 +373,36 @@ PythonControl make_switch(nb::handle branches, std::size_t operands, std::size_t
     return {std::make_shared<Switch>(std::move(parts), operands, results), nb::borrow(branches)};
 }
 
+PythonControl make_recursion(std::vector<std::string> names, nb::handle functions,
+                             std::size_t operands, std::int64_t most_calls) {
+    std::vector<Part> parts;
+    for (nb::handle function : functions) parts.push_back(read_part(function));
+    if (parts.empty() || parts.size() != names.size()) {
+        throw std::invalid_argument("Control: a recursion has one name for each function");
+    }
+    return {std::make_shared<Recursion>(std::move(names), std::move(parts), operands,
+                                        most_calls),
+            nb::borrow(functions)};
+}
+
+PythonControl make_recur(std::string name, std::size_t operands, std::size_t results) {
+    return {std::make_shared<Recur>(std::move(name), operands, results), nb::none()};
+}
+
 }  // namespace
 
 void bind_program(nb::module_& module) {
-    nb::class_<PythonControl>(module, "Control", "A loop or a branch over other programs.")
+    nb::class_<PythonControl>(module, "Control", "A loop, a branch or a recursion over other programs.")
         .def_static("scan", &make_scan, nb::arg("body"), nb::arg("length"), nb::arg("reverse"),
                     nb::arg("constants"), nb::arg("state_bytes"), nb::arg("slice_bytes"),
                     nb::arg("made_bytes"))
         .def_static("while_", &make_while, nb::arg("condition"), nb::arg("body"),
                     nb::arg("constants"), nb::arg("state_bytes"))
         .def_static("switch", &make_switch, nb::arg("branches"), nb::arg("operands"),
+                    nb::arg("results"))
+        .def_static("recursion", &make_recursion, nb::arg("names"), nb::arg("functions"),
+                    nb::arg("operands"), nb::arg("most_calls"))
+        .def_static("recur", &make_recur, nb::arg("name"), nb::arg("operands"),
                     nb::arg("results"))
         .def_prop_ro("arena_bytes", [](const PythonControl& self) {
             return self.control->arena_bytes();

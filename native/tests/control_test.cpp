@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "program/control.hpp"
+#include "program/recursion.hpp"
 
 using lamina::Argument;
 using lamina::Kernel;
@@ -50,6 +51,46 @@ void complain(void* const* arguments, std::int64_t, std::int64_t, void*) {
     status[1] = 42;
 }
 
+void is_large(void* const* arguments, std::int64_t, std::int64_t, void*) {
+    *static_cast<std::int32_t*>(arguments[1]) = *static_cast<const double*>(arguments[0]) >= 1e6;
+}
+
+Kernel control(std::shared_ptr<const lamina::Control> held, std::vector<Argument> arguments) {
+    Kernel made;
+    made.name = "control";
+    made.control = std::move(held);
+    made.arguments = std::move(arguments);
+    made.arguments.push_back({Slot::status, 0});
+    return made;
+}
+
+Part parts_of(std::vector<Kernel> kernels, std::size_t arena_bytes) {
+    return {std::make_shared<Program>(std::move(kernels), lamina::Counts{1, 1, 0}, arena_bytes),
+            {},
+            {{Part::Source::output, 0, kNumber}},
+            1};
+}
+
+// f(x) = x where x >= 1e6, else f(2 x)
+lamina::Recursion doubling(std::int64_t most_calls) {
+    std::vector<Part> branches;
+    branches.push_back(parts_of(
+        {kernel(doubled, {{Slot::input, 0}, {Slot::arena, 0}}),
+         control(std::make_shared<lamina::Recur>("f", 1, 1),
+                 {{Slot::arena, 0}, {Slot::output, 0}, {Slot::arena, 64}})},
+        64));
+    branches.push_back({std::make_shared<Program>(std::vector<Kernel>(),
+                                                  lamina::Counts{1, 0, 0}, 0),
+                        {}, {{Part::Source::input, 0, kNumber}}, 0});
+    std::vector<Part> functions;
+    functions.push_back(parts_of(
+        {kernel(is_large, {{Slot::input, 0}, {Slot::arena, 0}}),
+         control(std::make_shared<lamina::Switch>(std::move(branches), 1, 1),
+                 {{Slot::arena, 0}, {Slot::input, 0}, {Slot::output, 0}, {Slot::arena, 64}})},
+        128));
+    return {{"f"}, std::move(functions), 1, most_calls};
+}
+
 Part running_sum() {
     return part(kernel(add, {{Slot::input, 0}, {Slot::input, 1}, {Slot::output, 0}}), {2, 1, 0},
                 {{Part::Source::output, 0, kNumber},
@@ -74,7 +115,7 @@ TEST(scan_carries_its_state_both_ways) {
             void* arguments[] = {&first, xs, &last, sums, same, &second, slices, slices + 1,
                                  nullptr};
             CHECK(scan.argument_count() == 9);
-            CHECK(scan.run(arguments).values[0] == 0);
+            CHECK(scan.run(arguments, nullptr).values[0] == 0);
             double total = 10;
             for (std::int64_t k = 0; k < length; ++k) {
                 const auto step = static_cast<std::size_t>(reverse ? length - 1 - k : k);
@@ -99,7 +140,7 @@ TEST(while_ends_when_the_condition_fails) {
         double second = -1;
         unsigned char answer = 0;
         void* arguments[] = {&first, &last, &second, &answer, nullptr};
-        CHECK(loop.run(arguments).values[0] == 0);
+        CHECK(loop.run(arguments, nullptr).values[0] == 0);
         double wanted = begin;
         while (wanted < 100) wanted *= 2;
         CHECK(last == wanted);
@@ -120,7 +161,7 @@ TEST(switch_takes_one_branch) {
         double x = 5;
         double y = 0;
         void* arguments[] = {&index, &x, &y, nullptr};
-        CHECK(choice.run(arguments).values[0] == 0);
+        CHECK(choice.run(arguments, nullptr).values[0] == 0);
         CHECK(y == (chosen <= 0 ? 10 : 5));
     }
 }
@@ -143,5 +184,30 @@ TEST(a_fault_names_the_way_to_its_kernel) {
     const auto status = program.run(inputs, outputs, {});
     CHECK(status.values[0] == 3);
     CHECK(status.values[1] == 42);
-    CHECK(status.values[3] == lamina::kPartRadix);  // kernel 0, in it 1 + part 0, kernel 0 there
+    const std::vector<int> way(status.way, status.way + status.steps);
+    CHECK(way == std::vector<int>({0, 1, 0}));  // kernel 0, in 1 + part 0 of kernel 0
+}
+
+TEST(a_recursion_is_as_deep_as_data_says) {
+    alignas(64) std::byte arena[128];
+    double x = 1;
+    double y = 0;
+    void* arguments[] = {&x, &y, arena};
+    CHECK(doubling(21).run(arguments, nullptr).values[0] == 0);
+    CHECK(y == 1 << 20);
+
+    const auto status = doubling(20).run(arguments, nullptr);
+    CHECK(status.values[0] == lamina::kTooDeep);
+    CHECK(status.values[1] == 21 && status.values[2] == 20);
+    const std::vector<int> way(status.way, status.way + status.steps);
+    CHECK(way == std::vector<int>({1, 1, 1, 1}));  // inside out: recur, branch, switch, function
+}
+
+TEST(a_recursion_may_be_deeper_than_a_stack) {
+    alignas(64) std::byte arena[128];
+    double x = 0;  // never large
+    double y = 0;
+    void* arguments[] = {&x, &y, arena};
+    const auto status = doubling(100'000).run(arguments, nullptr);
+    CHECK(status.values[0] == lamina::kTooDeep && status.values[1] == 100'001);
 }

@@ -144,7 +144,7 @@ TEST(threads_without_scratch_leave_their_work_to_the_caller) {
 TEST(a_kernel_reports_a_fault) {
     Program program({kernel("complain", complain, {{Slot::status, 0}})}, {0, 0, 0}, 0);
     const auto status = program.run({}, {}, {});
-    CHECK(status.values[0] == 3 && status.values[1] == 42 && status.values[3] == 0);
+    CHECK(status.values[0] == 3 && status.values[1] == 42 && status.steps == 1 && status.way[0] == 0);
 }
 
 TEST(after_a_fault_no_kernel_starts) {
@@ -159,7 +159,7 @@ TEST(after_a_fault_no_kernel_starts) {
     for (const Mode mode : {Mode::threads, Mode::serial, Mode::graph}) {
         program.set_mode(mode);
         const auto status = program.run(inputs, outputs, {});
-        CHECK(status.values[0] == 3 && status.values[3] == 1);
+        CHECK(status.values[0] == 3 && status.steps == 1 && status.way[0] == 1);
         CHECK(y[0] == 7.0);
     }
 }

@@ -15,6 +15,7 @@ from lamina.base.errors import AxisError as AxisError
 from lamina.base.errors import BoundsError as BoundsError
 from lamina.base.errors import CallError as CallError
 from lamina.base.errors import CheckError as CheckError
+from lamina.base.errors import DepthError as DepthError
 from lamina.base.errors import DTypeError as DTypeError
 from lamina.base.errors import FormatError as FormatError
 from lamina.base.errors import ImmutableError as ImmutableError

@@ -79,6 +79,10 @@ class OutOfMemoryError(LaminaError, MemoryError):
     """More memory was asked for than the limit or the machine allows."""
 
 
+class DepthError(LaminaError, RecursionError):
+    """A recursion that goes deeper than allowed."""
+
+
 class CallError(LaminaError, RuntimeError):
     """A function outside the compiler that a program calls has failed; its error is the cause."""
 

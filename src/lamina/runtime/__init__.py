@@ -31,7 +31,9 @@ from lamina.runtime.native import (
     register_node,
 )
 from lamina.runtime.program import (
+    NO_MEMORY,
     PART_RADIX,
+    TOO_DEEP,
     Argument,
     Control,
     Launch,

@@ -12,11 +12,15 @@ Mode: TypeAlias = Literal["threads", "serial", "graph"]
 
 
 Control = native.Control
-"""A loop or a branch over other programs; its three makers are `scan`, `while_` and `switch`."""
+"""A loop or a branch over other programs; its makers are `scan`, `while_`, `switch`,
+`recursion` and `recur`, which is a call in a recursion."""
 
 PART_RADIX = 1 << 16
 """The last word of a fault: the kernel, plus this times (1 + part of its loop or branch, plus this
 times the kernel inside, and so on)."""
+
+TOO_DEEP, NO_MEMORY = -1, -2
+"""The codes of faults of recursive calls; those of kernels are positive."""
 
 
 class Slot(IntEnum):

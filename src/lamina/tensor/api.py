@@ -53,6 +53,7 @@ from lamina.tensor.control.loops import (
     scan,
     while_loop,
 )
+from lamina.tensor.control.recursion import recursive
 from lamina.tensor.conversion import (
     asarray,
     astype,
@@ -631,6 +632,7 @@ __all__ = [
     "ravel_multi_index",
     "real",
     "reciprocal",
+    "recursive",
     "register_node",
     "remainder",
     "repeat",

@@ -122,6 +122,11 @@ def closed(transform: str, since: int) -> Iterator[None]:
         _transforms.closed = outer
 
 
+def tracing() -> bool:
+    """Whether a function of this thread is being traced, so that it runs once for many values."""
+    return bool(_transforms.closed)
+
+
 def now() -> int:
     """An id above those of all values made so far."""
     return Value(TensorType(bool_)).id
@@ -289,7 +294,13 @@ def looked_inside(value: Value, source: Source, look: str) -> TraceError:
             "return it from the function, or assign it to an attribute of an argument",
         )
     way_out = f"choose between values with lm.where(condition, x, y), or look outside {where}"
-    if look == "bool()":  # an if, a while, an assert, an and
+    if where == "recursive":
+        way_out = (
+            "write the branch that ends the recursion and the one that goes on with lm.cond, as in "
+            "lm.cond(n <= 1, lambda: 1, lambda: n * f(n - 1)), or choose between values with "
+            "lm.where"
+        )
+    elif look == "bool()":  # an if, a while, an assert, an and
         rewrite = 'lm.jit(f, control_flow="convert")' if where == "jit" else "lm.convert(f)"
         way_out += f"; {rewrite} turns if and while into lm.cond and lm.while_loop"
     if source.scalar and where == "jit":

@@ -500,6 +500,9 @@ CONTROL = [
 ] + [
     Case("scan", control.powers, (f64(),)),
     Case("scan", control.cumulative, (f64(5),)),
+    *(Case("recursion", lambda x, n, m=mutual: control.recursion(x, n, mutual=m),
+           (f64(3), Operand((), "i64", n, n + 1)))
+      for n, mutual in ((0, False), (1, True), (3, False), (3, True))),
     Case("while", control.collatz, (Operand((), "i64", 1, 30),)),
     *(Case("checkpoint", lambda x, y, k=keep: control.checkpoint(x, y, keep=k),
            (f64(2, 3), f64(3, 2)))

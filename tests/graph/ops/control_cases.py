@@ -65,6 +65,27 @@ def switch(index: Value, x: Value, y: Value) -> Value:
     return ops.item(emit(ops.Switch(branches), ops.cast(index, int32), x, y), 0)
 
 
+def recursion(x: Value, n: Value, *, mutual: bool = False) -> Value:
+    """x times the results of two calls inside, until n is 0; with `mutual`, of another function."""
+    types = TensorType(x.dtype, x.shape), TensorType(n.dtype, n.shape)
+
+    def function(to: str, base: Any) -> Graph:
+        def onward(a: Value, k: Value) -> Value:
+            less = k - ops.lift(1, k)
+            calls = [emit(ops.Recur(to, (x.type,)), b, less) for b in (a, ops.sin(a))]
+            return a * ops.item(calls[0], 0) + ops.item(calls[1], 0)
+
+        inputs = [placeholder(t) for t in types]
+        last, more = [placeholder(t) for t in types], [placeholder(t) for t in types]
+        branches = Graph(more, [onward(*more)]), Graph(last, [base(last[0])])
+        done = ops.cast(ops.less_equal(inputs[1], ops.lift(0, inputs[1])), int32)
+        return Graph(inputs, [ops.item(emit(ops.Switch(branches), done, *inputs), 0)])
+
+    names = ("f", "g") if mutual else ("f",)
+    functions = (function(names[-1], ops.exp), function("f", ops.cos))[: len(names)]
+    return ops.item(emit(ops.Recursion(names, functions, 9), x, n), 0)
+
+
 def checkpoint(x: Value, y: Value, *, keep: str = "nothing") -> Value:
     """Products and a name inside; the second of two results."""
     a, b = placeholder(x.type), placeholder(y.type)

@@ -331,6 +331,11 @@ _beat.deflower(lambda x, of: lm.sin(of * x) * lm.mean(x, axis=-1, keepdims=True)
 _waves.rule(lambda x, a: _beat(-x, of=a))(lambda x, a: _beat(x, of=a))
 
 
+@lm.recursive
+def _recursive(x: Any, n: Any) -> Any:
+    return lm.cond(n <= 0, lambda: x, lambda: lm.sin(_recursive(lm.cos(x), n - 1)) * x)
+
+
 CONTROL = [
     one("associative_scan", lambda x: lm.associative_scan(lambda a, b: a * b + a, x, axis=1)),
     one("checkpoint", lm.checkpoint(lambda x: lm.sin(lm.exp(x)))),
@@ -342,6 +347,7 @@ CONTROL = [
     one("switch", lambda x: lm.switch(lm.astype(x[0, 0] > 0.0, "int32"), [lm.sin, lm.exp], x)),
     one("fori_loop", lambda x: lm.fori_loop(0, 3, lambda i, s: lm.sin(s) + x, x)),
     one("map", lambda x: lm.map(lambda r: r * lm.sum(r), x)),
+    one("recursive", lambda x: _recursive(x, lm.asarray(3))),
     one("scan", lambda x: lm.scan(lambda c, r: (lm.sin(c) + r, c * r), x[0], x, reverse=True)),
     one(
         "while_loop",

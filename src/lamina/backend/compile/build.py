@@ -13,6 +13,7 @@ import numpy as np
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
+from lamina.backend.compile.control import Control
 from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.foreign import Bound
 from lamina.backend.compile.history import History
@@ -22,12 +23,14 @@ from lamina.backend.compile.plan_memory import Plan, plan_memory
 from lamina.backend.compile.rematerialize import Remade, budgets_of, rematerialize
 from lamina.backend.targets import Target, select
 from lamina.base import config
-from lamina.base.errors import OutOfMemoryError
+from lamina.base.errors import DepthError, OutOfMemoryError
 from lamina.base.text import quantity
 from lamina.graph.ir import Graph
-from lamina.graph.ops import outside_axis
+from lamina.graph.ops import Recur, outside_axis
 from lamina.runtime import (
+    NO_MEMORY,
     PART_RADIX,
+    TOO_DEEP,
     Argument,
     Buffer,
     Call,
@@ -129,6 +132,8 @@ class Compiled:
         if inside and step.control is not None:
             further, part = divmod(inside, PART_RADIX)
             return step.control.parts[part - 1].fault((code, value, size, further))
+        if code in (TOO_DEEP, NO_MEMORY):
+            return self._refused_call(step, status)
         called = step.call
         if called is not None:
             line = line_of(called, self.record.source, self.graph)
@@ -141,6 +146,26 @@ class Compiled:
             error = outside_axis(node.op.name, value, size, line)
         error.__suppress_context__ = True
         return error
+
+    def _refused_call(self, step: Step, status: Sequence[int]) -> BaseException:
+        """The error of a recursive call that was refused: too deep, or no memory."""
+        code, value, limit, _ = status
+        call = step.control.node if step.control is not None else None
+        name = getattr(call.op, "to", call.op.name) if call is not None else "function"
+        line = line_of(call, self.record.source, self.graph) if call is not None else step.span
+        if code == NO_MEMORY:
+            return OutOfMemoryError(
+                f"recursive {name}: no memory for one more call",
+                [f"asked for: {quantity(value, 'B')}"],
+                "let the recursion end earlier, or free tensors",
+                line,
+            )
+        return DepthError(
+            f"recursive {name}: too many calls inside one another",
+            [f"allowed: {limit}", f"call number {value} was refused"],
+            "check that the recursion ends, or raise the limit: lm.recursive(f, most_calls=...)",
+            line,
+        )
 
     def of(self, graph: Graph) -> Compiled:
         """The same program for an equal graph, whose lines its errors name."""
@@ -317,7 +342,7 @@ def _control_launch(step: Step, number: int, history: History) -> Launch:
     reads = [slot for name, slot in slots.items() if name.startswith("in")]
     writes = [slot for name, slot in slots.items() if not name.startswith("in")]
     after = set(history.depend(number, reads, writes, checks=native.checks))
-    if any(_has_effect(part) for part in step.control.parts):
+    if _acts(step.control):
         after.update(history.follow_effect(number))
     args = [_argument(slot) for slot in slots.values()]
     if native.checks:
@@ -333,9 +358,14 @@ def _has_effect(part: Compiled) -> bool:
     assert lowered is not None
     return any(
         (step.call is not None and not step.call.op.pure)
-        or (step.control is not None and any(map(_has_effect, step.control.parts)))
+        or (step.control is not None and _acts(step.control))
         for step in lowered.steps
     )
+
+
+def _acts(control: Control) -> bool:
+    """Whether a loop or branch must keep its order with others; a call of what is around may."""
+    return isinstance(control.node.op, Recur) or any(map(_has_effect, control.parts))
 
 
 def _argument(slot: Slot) -> Argument:

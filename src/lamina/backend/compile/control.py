@@ -1,4 +1,4 @@
-"""Loops and branches as steps of a program: their bodies are programs, run by native code."""
+"""Loops, branches and recursions as steps of a program: their bodies are programs too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import Scan, Switch, While
+from lamina.graph.ops import Recur, Recursion, Scan, Switch, While
 from lamina.runtime import Control as NativeControl
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ ALIGNMENT = 64  # of what a kernel writes; slices that begin elsewhere are writt
 
 @dataclass(frozen=True)
 class Control:
-    """A loop or a branch, its bodies compiled.
+    """A loop, a branch, a recursion or a call in one, its bodies compiled.
 
     Attributes:
         node: the op as it stands in the program.
@@ -34,12 +34,20 @@ class Control:
 
 
 def control_of(node: Value, compile_body: Callable[[Graph], Compiled]) -> Control:
-    """The loop or branch of a node, its bodies compiled by `compile_body`."""
+    """The loop, branch or call of a node, its bodies compiled by `compile_body`."""
     op: Any = node.op
     if isinstance(op, Scan):
         parts, native, needs = _scan(op, compile_body)
     elif isinstance(op, While):
         parts, native, needs = _while(op, compile_body)
+    elif isinstance(op, Recursion):
+        parts = tuple(map(compile_body, op.functions))
+        functions = [_part(p) for p in parts]
+        most = op.most_calls
+        native, needs = NativeControl.recursion(op.names, functions, len(node.operands), most), ()
+    elif isinstance(op, Recur):
+        native, needs = NativeControl.recur(op.to, len(node.operands), len(op.gives)), ()
+        parts = ()
     else:
         assert isinstance(op, Switch), f"{op.name} has bodies and no way to run them"
         parts = tuple(map(compile_body, op.branches))

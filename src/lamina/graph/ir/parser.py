@@ -12,8 +12,8 @@ with the line. The type of a node may be left out, then its op gives it.
     size       = ["-"] product {("+" | "-") product}
     product    = factor {"*" factor}
     factor     = int | word  |  "(" size ["//" int] ")"
-    parameter  = size | float | complex | string | "true" | "false" | "none" | dtype | graph | tuple
-               | array
+    parameter  = size | float | complex | string | "true" | "false" | "none" | dtype | type
+               | graph | tuple | array
     complex    = "complex" "(" float "," float ")"
     tuple      = "(" [parameter ","] [parameter {"," parameter}] ")"
     array      = "literal" "(" rows "," dtype ["," tuple] ")"
@@ -334,10 +334,17 @@ class _Reader:
             return TupleType(tuple(self.several(lambda: self.type(1), ")")))  # type: ignore[arg-type]
         dtype = self.dtype()
         self.expect("[")
+        return self.shaped(dtype)
+
+    def shaped(self, dtype: DType) -> TensorType:
         shape = self.several(self.extent, "]")
         if len(shape) > MAX_RANK:
             _fail(f"more than {MAX_RANK} axes", self.next)
         return TensorType(dtype, shape)
+
+    def dtype_or_type(self) -> DType | TensorType:
+        dtype = self.dtype()
+        return self.shaped(dtype) if self.accept("[") else dtype
 
     def dtype(self) -> DType:
         token = self.take("word", "an element type, such as f32")
@@ -428,7 +435,7 @@ class _Reader:
             self.i += 1
             return self.string(token)
         if token.kind == "word" and token.text in _DTYPES:
-            return self.dtype()
+            return self.dtype_or_type()
         return self.scalar()
 
     def string(self, token: Token) -> str:

@@ -21,6 +21,7 @@ from lamina.base.dims import Dim
 from lamina.base.dtypes import DType
 from lamina.base.records import field_names
 from lamina.base.spans import Span
+from lamina.graph.ir.types import TensorType
 
 if TYPE_CHECKING:
     from lamina.graph.ir.graph import Graph
@@ -98,6 +99,8 @@ def _parameter(p: Any, indent: str) -> str:
         return f"complex({p.real!r}, {p.imag!r})"
     if isinstance(p, DType):
         return p.name
+    if isinstance(p, TensorType):
+        return str(p)
     if isinstance(p, str):
         return json.dumps(p)
     if isinstance(p, tuple):

@@ -197,6 +197,8 @@ from lamina.graph.ops.pairs import component as component
 from lamina.graph.ops.pairs import interleave as interleave
 from lamina.graph.ops.random import RandomBits as RandomBits
 from lamina.graph.ops.random import random_bits as random_bits
+from lamina.graph.ops.recursion import Recur as Recur
+from lamina.graph.ops.recursion import Recursion as Recursion
 from lamina.graph.ops.reduce import ArgExtreme as ArgExtreme
 from lamina.graph.ops.reduce import ArgMax as ArgMax
 from lamina.graph.ops.reduce import ArgMin as ArgMin

@@ -66,7 +66,7 @@ class Switch(Op):
     def push(
         self, push_forward: Callable[..., Any], operands: Sequence[Any], dots: Sequence[Any]
     ) -> tuple[Any, ...]:
-        """The tangents of the results: a switch over the tangents of the branches."""
+        """The tangents of the results: a switch over the branches and their tangents together."""
         moving = [dot is not None for dot in dots[1:]]
         found, marks = [], []
         for branch in self.branches:
@@ -80,13 +80,16 @@ class Switch(Op):
         graphs = [
             Graph(
                 [*branch.inputs, *mark],
-                [or_zero(dot, v) for dot, v, m in zip(dots, branch.outputs, live) if m],
+                [
+                    *branch.outputs,  # so that the branch need not run for itself (merge_loops)
+                    *(or_zero(dot, v) for dot, v, m in zip(dots, branch.outputs, live) if m),
+                ],
             )
             for branch, mark, dots in zip(self.branches, marks, found)
         ]
         given = [dot for dot in dots[1:] if dot is not None]
         result = _switch(graphs, operands[0], [*operands[1:], *given])
-        places = iter(range(len(live)))
+        places = iter(range(len(live), 2 * len(live)))
         return tuple(item(result, next(places)) if m else None for m in live)
 
     def pull(

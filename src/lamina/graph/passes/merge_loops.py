@@ -12,7 +12,7 @@ from lamina.graph.passes.pass_ import graph_pass
 
 
 def has_bodies(v: Value) -> bool:
-    """Whether a node is a loop or a switch."""
+    """Whether a node is a loop, a switch or a recursion."""
     return hasattr(v.op, "restricted")
 
 
@@ -121,6 +121,8 @@ def _smaller(graph: Graph, v: Value) -> _Smaller | None:
         return None
     read = {user.op.index for user in graph.users[v.id]}
     found = v.op.restricted(read)
+    if found is None:
+        return None
     return found if len(found[2]) < len(v.type.items) or len(found[1]) < len(v.operands) else None
 
 

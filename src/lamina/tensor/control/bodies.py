@@ -8,7 +8,7 @@ generator move the generator's state along with the loop's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,19 @@ from lamina.tensor.containers import contents, entries, is_leaf, map_tree, map_t
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.promotion import is_number
-from lamina.tensor.tensor import Tensor, placeholder, wrap
+from lamina.tensor.tensor import Tensor, as_number, placeholder, wrap
+
+
+class Unknown(BaseException):
+    """A call of a recursive function of which nothing is known yet; ends the branch it is in.
+
+    Attributes:
+        name: of the function.
+    """
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.name = name
 
 
 class _Slot:
@@ -70,6 +82,11 @@ class Tree:
     def filled(self, leaves: Sequence[Any]) -> Any:
         """The tree with other leaves."""
         return map_tree(lambda x: leaves[x.index] if isinstance(x, _Slot) else x, self.shape)
+
+    def with_numbers(self, leaves: Sequence[Tensor]) -> Any:
+        """The tree with other tensors, which stand for Python numbers where its own are some."""
+        known = zip(leaves, self.leaves, self.numbers, strict=True)
+        return self.filled([as_number(t) if n or old.weak else t for t, old, n in known])
 
     @property
     def types(self) -> list[TensorType]:
@@ -166,7 +183,7 @@ def trace(name: str, f: Callable[..., Any], arguments: Sequence[Tree]) -> Body:
 def _generator(source: eager.Source) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """The default generator on placeholders; afterwards it is as it was."""
     saved = dict(random.default.__dict__)
-    state = {n: placeholder(t.type, source) for n, t in saved.items() if isinstance(t, Tensor)}
+    state = {n: placeholder(t.type, source) for n, t in generator_tensors().items()}
     random.default.__dict__.update(state)
     try:
         yield state, {}
@@ -174,14 +191,24 @@ def _generator(source: eager.Source) -> Iterator[tuple[dict[str, Tensor], dict[s
         random.default.__dict__.update(saved)
 
 
+def generator_tensors() -> dict[str, Tensor]:
+    """The default generator's tensors as they are now, by name."""
+    return {n: t for n, t in random.default.__dict__.items() if isinstance(t, Tensor)}
+
+
 def generator_state(body: Body) -> list[Tensor]:
     """The default generator's tensors as they are now, in the order of `body.state`."""
     return [random.default.__dict__[name] for name in body.state]
 
 
-def move_generator(body: Body, tensors: Sequence[Tensor]) -> None:
-    """Let the default generator go on from where a loop left it."""
-    random.default.__dict__.update(zip(body.state, tensors, strict=True))
+def move_generator(state: Iterable[str], tensors: Sequence[Tensor]) -> None:
+    """Let the default generator go on from where a loop left it.
+
+    Args:
+        state: the names of its tensors.
+        tensors: what they are now.
+    """
+    random.default.__dict__.update(zip(state, tensors, strict=True))
 
 
 class Closure:

@@ -13,7 +13,9 @@ from lamina.tensor.control.bodies import (
     Body,
     Closure,
     Tree,
+    Unknown,
     generator_state,
+    like,
     move_generator,
     recorded,
     require_callable,
@@ -106,9 +108,18 @@ def _switched(
     name: str, index: Tensor, branches: Sequence[Callable[..., Any]], operands: Sequence[Any]
 ) -> Any:
     trees = [Tree.of(x) for x in operands]
-    bodies = [trace(name, f, trees) for f in branches]
+    bodies, unknown = [], None
+    for f in branches:
+        try:
+            bodies.append(trace(name, f, trees))
+        except Unknown as call:
+            unknown = call
+    if unknown is not None and not bodies:
+        raise unknown
     results = [Tree.of(body.result) for body in bodies]
     _agree(name, results)
+    if unknown is not None:
+        return results[0].with_numbers(like(results[0], results[0].types).leaves)
     given = [t for tree in trees for t in tree.leaves]
     return results[0].filled(assembled(index, bodies, results, given))
 
@@ -142,7 +153,7 @@ def assembled(
     values = [index._value, *closure.captured, *[t._value for t in given]]
     parts = recorded(op, values, total) if total else []
     if draws:
-        move_generator(bodies[0], parts[count : count + len(bodies[0].state)])
+        move_generator(bodies[0].state, parts[count : count + len(bodies[0].state)])
     if acts:
         effects.note(parts[-1])
     return parts[:count]

@@ -105,7 +105,7 @@ def scanned(settled: Settled, inputs: Tree, steps: int, reverse: bool) -> tuple[
     operands = [*closure.captured, *_values([*given, *inputs.leaves])]
     parts = recorded(op, operands, len(results))
     if body.draws:
-        move_generator(body, parts[first : len(outer)])
+        move_generator(body.state, parts[first : len(outer)])
     for token in parts[len(outer) + len(made.leaves) :]:
         effects.note(token)  # all steps' tokens in one tensor
     return carry.filled(parts[:first]), made.filled(parts[len(outer) :])
@@ -289,7 +289,7 @@ def looped(cond_fun: Callable[..., Any], settled: Settled) -> Any:
     parts = recorded(While(*closure.graphs()), operands, len(outer))
     if body.draws:
         first = len(carry.leaves)
-        move_generator(body, parts[first : first + len(body.state)])
+        move_generator(body.state, parts[first : first + len(body.state)])
     if body.tokens:
         effects.note(parts[-1])
     return carry.filled(parts[: len(carry.leaves)])
