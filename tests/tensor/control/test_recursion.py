@@ -169,8 +169,8 @@ def test_what_is_read_from_outside_is_handed_on() -> None:
 
     arguments = (rate, bias, f64([1.0, -1.0]))
     for n in (0, 1, 4):
-        loss = lambda *a, n=n: (run(*a, n) ** 2).sum()
-        loss_python = lambda *a, n=n: (python(*a, n) ** 2).sum()
+        loss = lambda r, b, x, n=n: (run(r, b, x, n) ** 2).sum()
+        loss_python = lambda r, b, x, n=n: (python(r, b, x, n) ** 2).sum()
         close(lm.jit(loss)(*arguments), loss_python(*arguments))
         slopes = [lm.grad(f, argnums=(0, 1, 2)) for f in (loss, loss_python)]
         for got, wanted in zip(lm.jit(slopes[0])(*arguments), slopes[1](*arguments), strict=True):
