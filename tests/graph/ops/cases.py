@@ -481,8 +481,10 @@ LINALG = [
 
 
 FOURIER = [
-    *(Case("fourier", lambda x, p=p: ops.fourier(x, *p), (Operand(s, "c128"),))
-      for p in (((-1,),), ((-1,), True, "ortho"), ((-2, -1), False, "forward"))
+    *(Case("fourier", lambda x, a=a, i=inverse, n=norm: ops.fourier(x, a, i, n),
+           (Operand(s, "c128"),))
+      for a, inverse, norm in (
+          ((-1,), False, "backward"), ((-1,), True, "ortho"), ((-2, -1), False, "forward"))
       for s in ((2, 7), (1, 1), (2, 4, 3))),
     *(Case("real_fourier", lambda x, a=a: ops.real_fourier(x, a), (o,))
       for a in (-1, -2) for o in (f64(2, 7), f64(1, 1), f64(2, 4, 3))),
