@@ -58,6 +58,7 @@ class Cell:
     Attributes:
         message: why there is no number, where there is none.
         error, share: of the check; see `workload.Check`.
+        grown_bytes: how far memory grew in the largest pass, since the peer was imported.
         setup_s: preparing, without the first call.
     """
 
@@ -67,6 +68,7 @@ class Cell:
     error: float | None = None
     share: float | None = None
     setup_s: float | None = None
+    grown_bytes: int | None = None
     passes: list[Pass] = field(default_factory=list)
 
     @property
@@ -161,3 +163,5 @@ def _take_turns(
                 cells[name].fail("failed", str(problem))
                 continue
             cells[name].passes.append(Pass(tuple(timed["samples_s"]), timed["calls"]))
+            grown, known = timed.get("grown_bytes"), cells[name].grown_bytes
+            cells[name].grown_bytes = known if grown is None else max(grown, known or 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -153,7 +154,8 @@ def environment(peer: Peer, threads: int, cache: Path) -> dict[str, str]:
 
 
 def configure(builder: str, threads: int) -> None:
-    """What a peer needs to be told from inside its process, after the environment."""
+    """Imports a peer, and tells it what it must be told from inside its process."""
+    importlib.import_module(next(p.distribution for p in PEERS.values() if p.builder == builder))
     if builder in ("torch", "torch_compile"):
         import torch
 

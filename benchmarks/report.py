@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import statistics
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,11 @@ OURS = "lamina"
 SCHEMA = 1
 NOTHING = "—"
 SAMPLE_DIGITS = 5
+MEMORY = (
+    "The most that a process had in memory while steps were timed, less what it had when its peer "
+    "was imported: eight batches as arrays of NumPy and of the peer, weights, optimiser, "
+    "activations, code."
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,11 @@ class Row:
         if best is None or ours is None:
             return None
         return (self.seconds(best) or 0.0) / ours
+
+    def times_floor(self, limits: Limits | None) -> float | None:
+        """How many times the least time Lamina takes."""
+        least, ours = self.floor(limits), self.seconds(OURS)
+        return None if least is None or ours is None or not least.seconds else ours / least.seconds
 
     def floor(self, limits: Limits | None) -> Floor | None:
         """The least time on this machine, where that has a meaning."""
@@ -122,6 +133,23 @@ def cell_text(cell: Cell | None, least: Floor | None) -> str:
     return text
 
 
+def times(ratio: float | None) -> str:
+    """A ratio, or nothing."""
+    return NOTHING if ratio is None else f"{ratio:.2f}x"
+
+
+def mean_texts(results: Results) -> list[str]:
+    """The last row: geometric means of both ratios over the rows that have them."""
+    ratios = [row.ratio for row in results.rows if row.ratio]
+    floors = [f for row in results.rows if (f := row.times_floor(results.limits))]
+    means = [
+        times(statistics.geometric_mean(known) if known else None) for known in (ratios, floors)
+    ]
+    counted = f"of {len(ratios)} and {len(floors)} rows"
+    others = [NOTHING for name in results.peers if name != OURS]
+    return ["geometric mean", NOTHING, NOTHING, counted, *means, *others]
+
+
 def row_texts(row: Row, limits: Limits | None, peers: Sequence[str]) -> list[str]:
     """The columns of a row."""
     least = row.floor(limits)
@@ -132,7 +160,8 @@ def row_texts(row: Row, limits: Limits | None, peers: Sequence[str]) -> list[str
         f"{duration(least.seconds)} ({least.bound})" if least else NOTHING,
         cell_text(row.cells.get(OURS), least),
         best or NOTHING,
-        f"{ratio:.2f}x" if ratio is not None else NOTHING,
+        times(ratio),
+        times(row.times_floor(limits)),
         *(cell_text(row.cells.get(name), least) for name in others),
     ]
 
@@ -140,8 +169,28 @@ def row_texts(row: Row, limits: Limits | None, peers: Sequence[str]) -> list[str
 def table(results: Results) -> str:
     """The table, its columns aligned so that it reads well unrendered too."""
     others = [name for name in results.peers if name != OURS]
-    head = ["workload", "floor", OURS, "best peer", "speed against it", *others]
+    head = ["workload", "floor", OURS, "best peer", "speed against it", "time over floor", *others]
     body = [row_texts(row, results.limits, results.peers) for row in results.rows]
+    body += [mean_texts(results)] if len(body) > 1 else []
+    return aligned_table(head, body)
+
+
+def memory_table(results: Results) -> str:
+    """How far memory grew, for the rows that report it; empty when none does."""
+    rows = [row for row in results.rows if row.workload.memory]
+
+    def grown(row: Row, peer: str) -> str:
+        cell = row.cells.get(peer)
+        if cell is None or cell.status != "ok" or cell.grown_bytes is None:
+            return NOTHING
+        return f"{cell.grown_bytes / 1e6:.0f} MB"
+
+    body = [[row.workload.name, *(grown(row, name) for name in results.peers)] for row in rows]
+    return aligned_table(["workload", *results.peers], body) if body else ""
+
+
+def aligned_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    """A table of Markdown whose columns are aligned in the file, too."""
     widths = [max(map(len, column)) for column in zip(head, *body)]
     lines = [head, ["-" * width for width in widths], *body]
     return "\n".join(
@@ -201,6 +250,9 @@ def markdown(results: Results) -> str:
             f"The machine was busy when the run began (load {results.load:.1f}): "
             "these timings mean little."
         )
+    taken = memory_table(results)
+    if taken:
+        parts += ["## Memory of training steps", taken, MEMORY]
     parts += _listed("Problems", problems(results))
     parts += _listed("Peers", [f"**{name}**: {PEERS[name].note}." for name in results.peers])
     if results.limits is not None:

@@ -92,6 +92,7 @@ class Network:
             builders,
             self.bf16 if lowered else self.tolerance,
             replace(self.cost, precision=precision),
+            memory=True,
         )
 
     def workloads(self) -> tuple[Workload, ...]:

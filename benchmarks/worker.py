@@ -23,9 +23,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from benchmarks import peers
+from benchmarks import memory, peers
+from benchmarks.families import find
 from benchmarks.workload import Data, Prepared, Workload, compare
-from benchmarks.workloads import find
 
 SHORTEST_SAMPLE_S = 2e-4  # shorter calls are timed several at a time
 FEWEST_SAMPLES = 3
@@ -47,11 +47,13 @@ class Conversation:
 
     Attributes:
         workload, data, prepared: what `setup` made.
+        before_bytes: memory when the peer was imported, and nothing was made.
     """
 
     workload: Workload
     data: Data
     prepared: Prepared
+    before_bytes: int | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to one request.
@@ -74,6 +76,7 @@ class Conversation:
         self.workload = find(name)
         if not self.workload.fresh:
             peers.configure(builder, threads)
+        self.before_bytes = memory.resident_bytes()
         self.data = self.workload.make_data()
         self.prepared = self.workload.builders[builder](self.data)
         return {"seconds": time.perf_counter() - began}
@@ -87,13 +90,16 @@ class Conversation:
         return {"passed": found.passed, "error": error, "share": share}
 
     def time(self, seconds: float) -> dict[str, Any]:
-        """Times calls for about so many seconds."""
+        """Times calls for about so many seconds, and sees how far memory grows meanwhile."""
         self.prepared.reset()
+        memory.forget()
         if self.prepared.seconds is not None:
             timed = Timed([self.prepared.seconds()], 1)
         else:
             timed = time_calls(self.prepared.run, seconds)
-        return {"samples_s": timed.samples_s, "calls": timed.calls}
+        most, before = memory.most_bytes(), self.before_bytes
+        grown = None if most is None or before is None else most - before
+        return {"samples_s": timed.samples_s, "calls": timed.calls, "grown_bytes": grown}
 
 
 def time_calls(run: Callable[[], object], seconds: float) -> Timed:

@@ -97,6 +97,7 @@ class Workload:
         builders: how each peer prepares it, by peer.
         tolerance: how far results may be from the reference, and why is said beside it.
         cost: the unavoidable part, for the floor; None for latencies.
+        memory: whether the memory that it takes is reported.
         fresh: whether each sample starts a process of its own.
         inside: what such a process prepares and runs, by peer.
     """
@@ -108,6 +109,7 @@ class Workload:
     builders: Mapping[str, Builder]
     tolerance: Tolerance
     cost: Cost | None = None
+    memory: bool = False
     fresh: bool = False
     inside: Mapping[str, Builder] = field(default_factory=dict)
 

@@ -1,7 +1,8 @@
-"""Element by element over 16 M elements: what fusion and page faults decide."""
+"""Element by element: what fusion and page faults decide."""
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -10,9 +11,7 @@ import numpy as np
 from benchmarks.calls import Make, function_peers
 from benchmarks.workload import Cost, Data, Tolerance, Workload
 
-ROWS, COLUMNS = 16384, 1024
-SIZE = ROWS * COLUMNS
-ARRAY_BYTES = 4.0 * SIZE
+LISTED = (16384, 1024)
 TOLERANCE = Tolerance(relative=2e-6, absolute=2e-6)  # a few roundings of f32, and of its tanh
 GELU_SLOPE = 0.7978845608028654  # sqrt(2 / pi)
 
@@ -46,13 +45,9 @@ def numpy_chain(np: ModuleType) -> Any:
     return chain_of(np.tanh, lambda x: np.maximum(x, np.float32(0)))
 
 
-def chain_data(rng: np.random.Generator) -> Data:
-    return {
-        "x": rng.standard_normal((ROWS, COLUMNS), np.float32),
-        "w": rng.standard_normal(COLUMNS, np.float32),
-        "b": rng.standard_normal(COLUMNS, np.float32),
-        "s": rng.standard_normal(COLUMNS, np.float32),
-    }
+def chain_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
+    rows = {name: rng.standard_normal(shape[1], np.float32) for name in "wbs"}
+    return {"x": rng.standard_normal(shape, np.float32), **rows}
 
 
 def chain_reference(data: Data) -> list[np.ndarray]:
@@ -92,9 +87,9 @@ def numpy_gelu(np: ModuleType) -> Any:
     return masked_gelu(gelu)
 
 
-def gelu_data(rng: np.random.Generator) -> Data:
-    data = chain_data(rng)
-    mask = (rng.random(COLUMNS) < 0.9).astype(np.float32)
+def gelu_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
+    data = chain_data(shape, rng)
+    mask = (rng.random(shape[1]) < 0.9).astype(np.float32)
     return {"x": data["x"], "w": data["w"], "b": data["b"], "m": mask}
 
 
@@ -112,8 +107,8 @@ def addition(_: ModuleType) -> Any:
     return lambda x, y: x + y
 
 
-def pair_data(rng: np.random.Generator) -> Data:
-    return {k: rng.standard_normal((ROWS, COLUMNS), np.float32) for k in ("x", "y")}
+def pair_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
+    return {k: rng.standard_normal(shape, np.float32) for k in ("x", "y")}
 
 
 def sum_reference(data: Data) -> list[np.ndarray]:
@@ -126,34 +121,58 @@ def jax_numpy(make: Make) -> Make:
     return lambda jax: make(jax.numpy)
 
 
-WORKLOADS = (
-    Workload(
-        "chain_16M",
-        "six elementwise operations over 16 M f32",
-        chain_data,
+# ---------------------------------------------------------------- the workloads
+
+
+def cost(shape: tuple[int, int], operations: float, arrays: int, rows: int) -> Cost:
+    """Operations an element; so many arrays and rows in, an array out."""
+    size = shape[0] * shape[1]
+    return Cost(operations * size, 4.0 * (arrays * size + rows * shape[1]), 4.0 * size)
+
+
+def chain(name: str, shape: tuple[int, int]) -> Workload:
+    """Six operations."""
+    return Workload(
+        name,
+        f"six elementwise operations over {shape[0]} x {shape[1]} f32",
+        partial(chain_data, shape),
         chain_reference,
         function_peers(
             lamina=lamina_chain, torch=torch_chain, jax=jax_numpy(numpy_chain), numpy=numpy_chain
         ),
         TOLERANCE,
-        Cost(6.0 * SIZE, ARRAY_BYTES + 12.0 * COLUMNS, ARRAY_BYTES),
-    ),
-    Workload(
-        "gelu_chain_16M",
-        "gelu(x w + b) m over 16 M f32",
-        gelu_data,
+        cost(shape, 6.0, 1, 3),
+    )
+
+
+def gelu_chain(name: str, shape: tuple[int, int]) -> Workload:
+    """gelu(x w + b) m."""
+    return Workload(
+        name,
+        f"gelu(x w + b) m over {shape[0]} x {shape[1]} f32",
+        partial(gelu_data, shape),
         gelu_reference,
         function_peers(lamina=lamina_gelu, torch=torch_gelu, jax=jax_gelu, numpy=numpy_gelu),
         TOLERANCE,
-        Cost(12.0 * SIZE, ARRAY_BYTES + 12.0 * COLUMNS, ARRAY_BYTES),
-    ),
-    Workload(
-        "add_16M",
-        "the sum of two arrays of 16 M f32",
-        pair_data,
+        cost(shape, 12.0, 1, 3),
+    )
+
+
+def add(name: str, shape: tuple[int, int]) -> Workload:
+    """x + y."""
+    return Workload(
+        name,
+        f"the sum of two arrays of {shape[0]} x {shape[1]} f32",
+        partial(pair_data, shape),
         sum_reference,
         function_peers(lamina=addition, torch=addition, jax=addition, numpy=addition),
         Tolerance(relative=1e-7, absolute=1e-7),
-        Cost(float(SIZE), 2.0 * ARRAY_BYTES, ARRAY_BYTES),
-    ),
+        cost(shape, 1.0, 2, 0),
+    )
+
+
+WORKLOADS = (
+    chain("chain_16M", LISTED),
+    gelu_chain("gelu_chain_16M", LISTED),
+    add("add_16M", LISTED),
 )

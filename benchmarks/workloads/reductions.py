@@ -1,29 +1,34 @@
-"""Sums of a 4096 x 4096 matrix along either axis, and the largest of each row."""
+"""Sums of a matrix along either axis, and the largest of each row."""
 
 from __future__ import annotations
+
+from functools import partial
 
 import numpy as np
 
 from benchmarks.calls import function_peers
 from benchmarks.workload import Cost, Data, Tolerance, Workload
 
-SIDE = 4096
+LISTED = (4096, 4096)
 
 
-def data(rng: np.random.Generator) -> Data:
+def noise(shape: tuple[int, int], rng: np.random.Generator) -> Data:
     """Standard normal f32."""
-    return {"x": rng.standard_normal((SIDE, SIDE), np.float32)}
+    return {"x": rng.standard_normal(shape, np.float32)}
 
 
-COST = Cost(float(SIDE * SIDE), 4.0 * SIDE * SIDE, 4.0 * SIDE)
+def cost(shape: tuple[int, int], axis: int) -> Cost:
+    """One operation an element."""
+    size = float(shape[0] * shape[1])
+    return Cost(size, 4.0 * size, 4.0 * shape[1 - axis])
 
 
-def summation(axis: int) -> Workload:
-    """The sum along an axis; its 4096 terms of size 1 lose up to some 1e-3 in f32 one by one."""
+def summation(name: str, shape: tuple[int, int], axis: int) -> Workload:
+    """The sum along an axis; 4096 terms of size 1 lose up to some 1e-3 in f32 one by one."""
     return Workload(
-        f"sum_axis{axis}_{SIDE}",
-        f"the sums of a {SIDE} x {SIDE} f32 matrix along axis {axis}",
-        data,
+        name,
+        f"the sums of a {shape[0]} x {shape[1]} f32 matrix along axis {axis}",
+        partial(noise, shape),
         lambda data: [data["x"].sum(axis, dtype=np.float64)],
         function_peers(
             lamina=lambda lm: lambda x: lm.sum(x, axis=axis),
@@ -32,24 +37,30 @@ def summation(axis: int) -> Workload:
             numpy=lambda np: lambda x: np.sum(x, axis=axis),
         ),
         Tolerance(absolute=2e-3),
-        COST,
+        cost(shape, axis),
     )
 
 
-MAXIMUM = Workload(
-    f"max_axis1_{SIDE}",
-    f"the largest of each row of a {SIDE} x {SIDE} f32 matrix",
-    data,
-    lambda data: [data["x"].max(1)],
-    function_peers(
-        lamina=lambda lm: lambda x: lm.max(x, axis=1),
-        torch=lambda torch: lambda x: torch.amax(x, 1),
-        jax=lambda jax: lambda x: jax.numpy.max(x, axis=1),
-        numpy=lambda np: lambda x: np.max(x, axis=1),
-    ),
-    Tolerance(),
-    COST,
+def maximum(name: str, shape: tuple[int, int]) -> Workload:
+    """The largest of each row."""
+    return Workload(
+        name,
+        f"the largest of each row of a {shape[0]} x {shape[1]} f32 matrix",
+        partial(noise, shape),
+        lambda data: [data["x"].max(1)],
+        function_peers(
+            lamina=lambda lm: lambda x: lm.max(x, axis=1),
+            torch=lambda torch: lambda x: torch.amax(x, 1),
+            jax=lambda jax: lambda x: jax.numpy.max(x, axis=1),
+            numpy=lambda np: lambda x: np.max(x, axis=1),
+        ),
+        Tolerance(),
+        cost(shape, 1),
+    )
+
+
+WORKLOADS = (
+    summation("sum_axis0_4096", LISTED, 0),
+    summation("sum_axis1_4096", LISTED, 1),
+    maximum("max_axis1_4096", LISTED),
 )
-
-
-WORKLOADS = (summation(0), summation(1), MAXIMUM)

@@ -1,7 +1,8 @@
-"""Rows of 4096 x 1024: softmax, layer norm, and layer norm with its gradient."""
+"""Along rows: softmax, layer norm, and layer norm with its gradient."""
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -10,10 +11,7 @@ import numpy as np
 from benchmarks.calls import function_peers
 from benchmarks.workload import Cost, Data, Tolerance, Workload
 
-ROWS, COLUMNS = 4096, 1024
-SIZE = ROWS * COLUMNS
-ARRAY_BYTES = 4.0 * SIZE
-ROW_BYTES = 4.0 * COLUMNS
+LISTED = (4096, 1024)
 EPSILON = 1e-5
 
 
@@ -46,8 +44,8 @@ def numpy_softmax(np: ModuleType) -> Any:
     return softmax
 
 
-def softmax_data(rng: np.random.Generator) -> Data:
-    return {"x": rng.standard_normal((ROWS, COLUMNS), np.float32)}
+def softmax_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
+    return {"x": rng.standard_normal(shape, np.float32)}
 
 
 def softmax_reference(data: Data) -> list[np.ndarray]:
@@ -58,11 +56,11 @@ def softmax_reference(data: Data) -> list[np.ndarray]:
 
 
 def lamina_norm(lm: ModuleType) -> Any:
-    return lambda x, w, b: lm.functional.layer_norm(x, COLUMNS, w, b, EPSILON)
+    return lambda x, w, b: lm.functional.layer_norm(x, x.shape[-1], w, b, EPSILON)
 
 
 def torch_norm(torch: ModuleType) -> Any:
-    return lambda x, w, b: torch.nn.functional.layer_norm(x, (COLUMNS,), w, b, EPSILON)
+    return lambda x, w, b: torch.nn.functional.layer_norm(x, w.shape, w, b, EPSILON)
 
 
 def jax_norm(jax: ModuleType) -> Any:
@@ -88,11 +86,11 @@ def onnx_norm(graph: Any, x: str, w: str, b: str) -> str:
     return graph("LayerNormalization", x, w, b, axis=-1, epsilon=EPSILON)
 
 
-def norm_data(rng: np.random.Generator) -> Data:
+def norm_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
     return {
-        "x": rng.standard_normal((ROWS, COLUMNS), np.float32),
-        "w": rng.standard_normal(COLUMNS, np.float32),
-        "b": rng.standard_normal(COLUMNS, np.float32),
+        "x": rng.standard_normal(shape, np.float32),
+        "w": rng.standard_normal(shape[1], np.float32),
+        "b": rng.standard_normal(shape[1], np.float32),
     }
 
 
@@ -152,19 +150,32 @@ def numpy_gradient(np: ModuleType) -> Any:
     return gradient
 
 
-def gradient_data(rng: np.random.Generator) -> Data:
-    return norm_data(rng) | {"y_bar": rng.standard_normal((ROWS, COLUMNS), np.float32)}
+def gradient_data(shape: tuple[int, int], rng: np.random.Generator) -> Data:
+    return norm_data(shape, rng) | {"y_bar": rng.standard_normal(shape, np.float32)}
 
 
 def gradient_reference(data: Data) -> list[np.ndarray]:
     return list(numpy_gradient(np)(*float64(data)))
 
 
-WORKLOADS = (
-    Workload(
-        "softmax_4096x1024",
-        "softmax of 4096 rows of 1024",
-        softmax_data,
+# ---------------------------------------------------------------- the workloads
+
+
+def cost(
+    shape: tuple[int, int], operations: float, read: tuple[int, int], wrote: tuple[int, int]
+) -> Cost:
+    """Operations an element; how many arrays and how many rows are read and written."""
+    rows, columns = shape
+    read_bytes, written_bytes = (4.0 * columns * (n * rows + m) for n, m in (read, wrote))
+    return Cost(operations * rows * columns, read_bytes, written_bytes)
+
+
+def softmax(name: str, shape: tuple[int, int]) -> Workload:
+    """Of every row."""
+    return Workload(
+        name,
+        f"softmax of {shape[0]} rows of {shape[1]}",
+        partial(softmax_data, shape),
         softmax_reference,
         function_peers(
             lamina=lamina_softmax,
@@ -173,13 +184,17 @@ WORKLOADS = (
             numpy=numpy_softmax,
             onnx=lambda graph, x: graph("Softmax", x, axis=-1),
         ),
-        Tolerance(relative=5e-6, absolute=1e-9),  # roundings of exp and of a sum of 1024
-        Cost(5.0 * SIZE, ARRAY_BYTES, ARRAY_BYTES),
-    ),
-    Workload(
-        "layernorm_4096x1024",
-        "layer norm of 4096 rows of 1024",
-        norm_data,
+        Tolerance(relative=5e-6, absolute=1e-9),  # roundings of exp and of a sum of a row
+        cost(shape, 5.0, (1, 0), (1, 0)),
+    )
+
+
+def layer_norm(name: str, shape: tuple[int, int]) -> Workload:
+    """Of every row."""
+    return Workload(
+        name,
+        f"layer norm of {shape[0]} rows of {shape[1]}",
+        partial(norm_data, shape),
         norm_reference,
         function_peers(
             lamina=lamina_norm,
@@ -189,12 +204,16 @@ WORKLOADS = (
             onnx=onnx_norm,
         ),
         Tolerance(relative=1e-5, absolute=1e-5),  # cancellation against the mean
-        Cost(8.0 * SIZE, ARRAY_BYTES + 2 * ROW_BYTES, ARRAY_BYTES),
-    ),
-    Workload(
-        "layernorm_fwd_bwd_4096x1024",
-        "gradients of the layer norm of 4096 rows of 1024 by input, scale and shift",
-        gradient_data,
+        cost(shape, 8.0, (1, 2), (1, 0)),
+    )
+
+
+def layer_norm_gradient(name: str, shape: tuple[int, int]) -> Workload:
+    """Forward and backward."""
+    return Workload(
+        name,
+        f"gradients of the layer norm of {shape[0]} rows of {shape[1]} by input, scale and shift",
+        partial(gradient_data, shape),
         gradient_reference,
         function_peers(
             lamina=lamina_gradient,
@@ -204,7 +223,13 @@ WORKLOADS = (
             numpy=numpy_gradient,
             several=True,
         ),
-        Tolerance(relative=1e-5, absolute=1e-3),  # sums of 4096 terms of size 1
-        Cost(20.0 * SIZE, 2 * ARRAY_BYTES + ROW_BYTES, ARRAY_BYTES + 2 * ROW_BYTES),
-    ),
+        Tolerance(relative=1e-5, absolute=1e-3),  # sums over all rows of terms of size 1
+        cost(shape, 20.0, (2, 1), (1, 2)),
+    )
+
+
+WORKLOADS = (
+    softmax("softmax_4096x1024", LISTED),
+    layer_norm("layernorm_4096x1024", LISTED),
+    layer_norm_gradient("layernorm_fwd_bwd_4096x1024", LISTED),
 )

@@ -44,7 +44,12 @@ def main() -> None:
             if way == "crash in pass 2" and turns == 2:
                 os.kill(os.getpid(), signal.SIGKILL)
             base = float(way) if way.replace(".", "").isdigit() else 1.0
-            answer(ok=True, samples_s=[base, base * turns, base * 100], calls=2)
+            answer(
+                ok=True,
+                samples_s=[base, base * turns, base * 100],
+                calls=2,
+                grown_bytes=turns << 20,
+            )
 
 
 if __name__ == "__main__":

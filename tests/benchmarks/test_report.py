@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +39,7 @@ def row(*cells: Cell, name: str = "mm_1", cost: Cost | None = None) -> Row:
     return Row(workload(name, cost), {c.peer: c for c in cells})
 
 
-def results(*rows: Row, **changes: object) -> Results:
+def results(*rows: Row, **changes: Any) -> Results:
     peers = ["lamina", "torch", "jax"]
     fields: dict = {
         "peers": peers,
@@ -113,16 +115,36 @@ def test_the_table():
         ),
         row(cell("lamina", 4e-6), cell("torch", 1e-6), name="jit_call"),
     )  # fmt: skip
-    assert report.table(found).splitlines() == [
-        "| workload | floor            | lamina        | best peer | speed against it | torch"
-        "         | jax    |",
-        "| -------- | ---------------- | ------------- | --------- | ---------------- | ----"
-        "--------- | ------ |",
-        "| mm_64    | 500 µs (compute) | 1.00 ms (50%) | torch     | 2.00x            | 2.00"
-        " ms (25%) | failed |",
-        "| jit_call | —                | 4.00 µs       | torch     | 0.25x            | 1.00"
-        " µs       | —      |",
+    rows = [
+        [text.strip() for text in line.split("|")[1:-1]]
+        for line in report.table(found).splitlines()
     ]
+    head = "workload, floor, lamina, best peer, speed against it, time over floor, torch, jax"
+    assert rows[0] == head.split(", ")
+    assert rows[2] == [
+        "mm_64",
+        "500 µs (compute)",
+        "1.00 ms (50%)",
+        "torch",
+        "2.00x",
+        "2.00x",
+        "2.00 ms (25%)",
+        "failed",
+    ]
+    assert rows[3] == ["jit_call", "—", "4.00 µs", "torch", "0.25x", "—", "1.00 µs", "—"]
+    mean = "geometric mean, —, —, of 2 and 1 rows, 0.71x, 2.00x, —, —"
+    assert rows[4] == mean.split(", ")
+    lengths = {len(line) for line in report.table(found).splitlines()}
+    assert len(lengths) == 1  # it reads well unrendered
+
+
+def test_memory_stands_in_a_table_of_its_own():
+    step = row(cell("lamina", 1.0), cell("torch", 1.0), failed("jax"), name="mlp_train")
+    step.cells["lamina"].grown_bytes, step.cells["torch"].grown_bytes = 12_300_000, 45_600_000
+    assert "Memory of training steps" not in report.markdown(results(step))
+    step = Row(replace(step.workload, memory=True), step.cells)
+    page = report.markdown(results(step))
+    assert "| mlp_train | 12 MB  | 46 MB | —   |" in page
 
 
 def test_a_table_without_rows_or_lamina():

@@ -75,7 +75,7 @@ def test_a_quick_run(tmp_path):
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "| eager_add_16 |" in done.stdout
+    assert "| eager_add_16 " in done.stdout
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["complete"] and found["limits"]["peak_flops"]
     cells = {w["name"]: w["cells"] for w in found["workloads"]}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 
 import numpy as np
 import pytest
 
-from benchmarks import worker, workloads
+from benchmarks import memory, worker, workloads
 from benchmarks.workload import Prepared, Tolerance, Workload
 
 
@@ -88,7 +89,18 @@ def test_an_exception_is_an_answer_and_the_worker_goes_on():
 
 def test_a_workload_with_its_own_clock():
     _, timed = converse(setup("lamina"), {"op": "time", "seconds": 1.0})
+    assert timed.pop("grown_bytes") is None or sys.platform == "linux"
     assert timed == {"ok": True, "samples_s": [42.0], "calls": 1}
+
+
+@pytest.mark.skipif(memory.most_bytes() is None, reason="the system does not say")
+def test_memory_grows_by_what_a_call_takes_and_is_forgotten():
+    before = memory.resident_bytes() or 0
+    large = np.ones(1 << 23)  # 64 MB
+    del large
+    assert (memory.most_bytes() or 0) > before + (60 << 20)
+    memory.forget()
+    assert 0 < (memory.most_bytes() or 0) < before + (30 << 20)
 
 
 def test_quit_ends_the_conversation():
