@@ -4,7 +4,7 @@ and with Max or Sum they make pooling; each is the other's derivative."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,11 +154,13 @@ class Fold(Op):
                 at, position, conditions = self._only_window(s, axis, h, count)
                 return along(axis + 1, (*o, at), (*w, position), met + conditions)
 
-            def term(position: Any) -> Any:
-                at, conditions = self._window_at(s, axis, h, position, count)
+            terms, find = self._windows_over(s, axis, h, count)
+
+            def term(number: Any) -> Any:
+                at, position, conditions = find(number)
                 return along(axis + 1, (*o, at), (*w, position), met + conditions)
 
-            return s.sum(self.sizes[axis], term)
+            return s.sum(terms, term)
 
         return along(0, (), (), [])
 
@@ -188,18 +190,42 @@ class Fold(Op):
             met.append(s.less(rest, s.constant(size, "i64")))
         return o, rest, met
 
-    def _window_at(self, s: Any, axis: int, h: Any, w: Any, count: int) -> tuple[Any, list[Any]]:
+    def _windows_over(
+        self, s: Any, axis: int, h: Any, count: int
+    ) -> tuple[int, Callable[[Any], tuple[Any, Any, list[Any]]]]:
+        """How many windows may be over position h; what gives each.
+
+        A window, the place in it, and the conditions that they exist. Without dilation, the last
+        window that begins at or before h is h // step, and the one before has h a step further in;
+        with it, each place is tried.
+        """
+        step, size = self.steps[axis], self.sizes[axis]
+        if self.dilations[axis] != 1:
+            return size, lambda w: self._window_at(s, axis, h, w, count)
+        zero, each = s.constant(0, "i64"), s.constant(step, "i64")
+        last = h if step == 1 else s.floor_divide(h, each)
+        rest = zero if step == 1 else s.remainder(h, each)
+
+        def find(number: Any) -> tuple[Any, Any, list[Any]]:
+            o = s.subtract(last, number)
+            w = number if step == 1 else s.add(s.multiply(number, each), rest)
+            met = [s.less_equal(zero, o), s.less(o, s.constant(count, "i64"))]
+            if size % step:
+                met.append(s.less(w, s.constant(size, "i64")))
+            return o, w, met
+
+        return -(-size // step), find
+
+    def _window_at(
+        self, s: Any, axis: int, h: Any, w: Any, count: int
+    ) -> tuple[Any, Any, list[Any]]:
         """The window that has position h at place w, and the conditions that it exists."""
-        step, dilation = self.steps[axis], self.dilations[axis]
+        step = s.constant(self.steps[axis], "i64")
         zero = s.constant(0, "i64")
-        if dilation != 1:
-            w = s.multiply(w, s.constant(dilation, "i64"))
-        distance = s.subtract(h, w)
-        met = [s.less_equal(zero, distance)]
-        if step != 1:
-            met.append(s.equal(s.remainder(distance, s.constant(step, "i64")), zero))
-            distance = s.floor_divide(distance, s.constant(step, "i64"))
-        return distance, [*met, s.less(distance, s.constant(count, "i64"))]
+        distance = s.subtract(h, s.multiply(w, s.constant(self.dilations[axis], "i64")))
+        met = [s.less_equal(zero, distance), s.equal(s.remainder(distance, step), zero)]
+        o = s.floor_divide(distance, step)
+        return o, w, [*met, s.less(o, s.constant(count, "i64"))]
 
 
 def fold(
