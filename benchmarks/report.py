@@ -10,6 +10,7 @@ import os
 import re
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,10 +35,12 @@ MEMORY = (
 
 @dataclass(frozen=True)
 class Row:
-    """A workload and what was found."""
+    """A workload and what was found, when and by which sources."""
 
     workload: Workload
     cells: Mapping[str, Cell]
+    date: str = ""
+    revision: str = ""
 
     def seconds(self, peer: str) -> float | None:
         """The median of a peer."""
@@ -240,6 +243,7 @@ def markdown(results: Results) -> str:
         f"Written by `python -m benchmarks.run` on {results.date}"
         + (f", revision {results.revision}" if results.revision else "")
         + ". How it is measured: [README](README.md).",
+        *gathered(results),
         f"{machine.get('processor', 'unknown processor')}, {caches}, "
         f"{machine.get('system', '')}. {versions}.",
         table(results),
@@ -258,6 +262,15 @@ def markdown(results: Results) -> str:
     if results.limits is not None:
         parts += ["## Limits of the machine", machine_limits.describe(results.limits)]
     return "\n\n".join(parts) + "\n"
+
+
+def gathered(results: Results) -> list[str]:
+    """A sentence about rows of other runs, where there are any."""
+    counts = Counter((row.date[:10], row.revision) for row in results.rows)
+    if len(counts) < 2:
+        return []
+    runs = ", ".join(f"{n} of {date} at {at or '?'}" for (date, at), n in sorted(counts.items()))
+    return [f"Gathered from several runs on one machine, rows: {runs}."]
 
 
 def _listed(title: str, lines: Sequence[str]) -> list[str]:
@@ -295,6 +308,8 @@ def _row_json(row: Row, limits: Limits | None) -> dict[str, Any]:
         "summary": workload.summary,
         "cost": dataclasses.asdict(workload.cost) if workload.cost is not None else None,
         "tolerance": dataclasses.asdict(workload.tolerance),
+        "date": row.date,
+        "revision": row.revision,
         "floor": dataclasses.asdict(least) if least is not None else None,
         "best_peer": row.best_peer,
         "ratio": row.ratio,

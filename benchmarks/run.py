@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import machine, peers, report
+from benchmarks import machine, merge, peers, report
 from benchmarks.measure import Plan, measure
 from benchmarks.process import ROOT, start
 from benchmarks.roofline import Limits
@@ -41,6 +41,7 @@ examples:
   python -m benchmarks.run --only 'jit_*' --quick       a first look, in seconds
   python -m benchmarks.run --peers lamina,torch,torch_compile
   python -m benchmarks.run --peers all --threads 1 --out /tmp/one-thread
+  python -m benchmarks.run --only 'mm_*' --merge        these rows anew in docs/benchmarks
   python -m benchmarks.run --list                       names of workloads and peers
 """
 
@@ -67,10 +68,17 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="for results.json and results.md; docs/benchmarks for a whole run, "
         "build/benchmarks when --only, --peers or --quick make it a part of one",
     )
+    parser.add_argument(
+        "--merge",
+        action="store_true",
+        help="put the rows into the results.json of --out (docs/benchmarks), and keep its others",
+    )
     parser.add_argument("--list", action="store_true", help="print what there is, and stop")
     options = parser.parse_args(arguments)
     whole = options.only == "*" and options.peers == default and not options.quick
-    options.out = options.out or (RECORD if whole else SCRATCH)
+    options.out = options.out or (RECORD if whole or options.merge else SCRATCH)
+    if options.merge and options.quick:
+        parser.error("--merge: rows of --quick do not mix with others")
     try:
         options.workloads = choose_workloads(options.only)
         options.chosen = choose_peers(options.peers)
@@ -247,7 +255,7 @@ class Run:
         plan = self.results.plan
         begin = partial(start, threads=plan.threads, cache=cache)
         cells = measure(workload, self.options.chosen, plan, begin, report_step)
-        row = report.Row(workload, cells)
+        row = report.Row(workload, cells, self.results.date, self.results.revision)
         self.results.rows.append(row)
         names = [name for name in self.results.peers if name in cells]
         texts = [f"{n} {report.cell_text(cells[n], None)}" for n in names]
@@ -263,6 +271,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(stderr=True, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="lamina-bench-", ignore_cleanup_errors=True) as cache:
         results = Run(options, console).go(Path(cache))
+    if options.merge:
+        try:
+            results = merge.merged(merge.load(options.out / "results.json"), results)
+        except (OSError, ValueError) as problem:
+            console.print(f"not merged, written to {os.path.relpath(SCRATCH)}: {problem}")
+            options.out = SCRATCH
     print(report.table(results))
     print()
     for line in report.problems(results):
