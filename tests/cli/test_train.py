@@ -170,3 +170,10 @@ def test_mistakes_of_the_command_line(file: str, capsys: pytest.CaptureFixture[s
     assert "train: which file?" in error_of(capsys)
     assert main(["eval", file]) == 1
     assert "help: lamina train makes them" in error_of(capsys)
+
+
+def test_lbfgs_searches(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = FILE.replace('"AdamW"\nlr = 0.01', '"LBFGS"\nmax_iter = 3')
+    Path(file).write_text(said[: said.index("[schedule]")] + "[train]\nepochs = 2\nbatch = 1400\n")
+    assert main(["train", file]) == 0
+    assert "train: 2 steps" in capsys.readouterr().out

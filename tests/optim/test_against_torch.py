@@ -146,6 +146,31 @@ def test_trajectory(make: Callable[[Any, Any], Any], dtype: str, jitted: bool) -
 
 
 @pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("name", [*EAGER, "sgd decay", "adam decay"])
+def test_what_is_maximised(name: str) -> None:
+    """Gradients count negatively, and weight decay as ever."""
+    make = dict(OPTIMIZERS)[name]
+    torch.manual_seed(0)
+    theirs = make_net(torch.nn).double()
+    ours = make_net(lm.nn).double()
+    ours.load_state_dict(theirs.state_dict())
+    their_optimizer, our_optimizer = make(torch.optim, theirs.parameters()), make(lm.optim, ours)
+    their_optimizer.param_groups[0]["maximize"] = True
+    our_optimizer.maximize = True
+    step = lm.jit(eager_step)
+    x, y = np.ones((2, 5)), np.zeros((2, 3))
+    for _ in range(5):
+        step(ours, our_optimizer, x, y)
+        their_optimizer.zero_grad()
+        ((theirs(torch.tensor(x)) - torch.tensor(y)) ** 2).mean().backward()
+        their_optimizer.step()
+    found = dict(ours.named_parameters())
+    for path, parameter in theirs.named_parameters():
+        expected = parameter.detach().numpy()
+        np.testing.assert_allclose(found[path].numpy(), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.usefixtures("exact")
 def test_averaged_descent_and_its_average() -> None:
     """At one rate: PyTorch takes note of another one a step later."""
     torch.manual_seed(0)

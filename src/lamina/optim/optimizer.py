@@ -43,6 +43,7 @@ class Optimizer(Stateful):
         steps: how many updates there were, 0-d int64.
         state: tensors by name of the parameter and name of the state.
         groups: the members of each group; the last one has the parameters that no group took.
+        maximize: whether the loss is to rise: set it to True, and gradients count negatively.
 
     Example:
         >>> import lamina as lm
@@ -56,6 +57,7 @@ class Optimizer(Stateful):
     decoupled: bool = False
     decays_itself: bool = False  # `step` has the weight decay in its formula
     by_rows: bool = True  # `step` of some rows is that of the whole parameter there
+    maximize: bool = False
 
     def __init__(
         self,
@@ -178,6 +180,7 @@ class Optimizer(Stateful):
         """The step with its weight decay, for a parameter or some rows of it."""
 
         def move(parameter: Tensor, gradient: Tensor, state: State) -> tuple[Tensor, State]:
+            gradient = -gradient if self.maximize else gradient
             if decay and self.decoupled:
                 return self.step(parameter * scalars[-1], gradient, state, scalars[:-1])
             if decay:

@@ -9,10 +9,12 @@ import lamina.tensor as lm
 from lamina import nn, optim
 from lamina.base import trees
 from lamina.base.errors import UsageError
+from lamina.optim.wrapped import Wrapped
 from lamina.tensor import Tensor
 from lamina.train.precision import LossScale, dtype_of, lowered, taken_if, tensors_of
 
 Measures = dict[str, Tensor]
+AnyOptimizer = optim.Optimizer | Wrapped | optim.LBFGS
 
 
 class Step:
@@ -59,23 +61,32 @@ class Step:
         self.scale = LossScale() if precision == "f16" else None
         self.programs: list[Callable[..., Any]] = [self._whole, self._gradients, self._more]
         self.programs.append(self._update)
+        self.searched: Callable[..., Any] = self._searched
         if jit:
             *others, update = self.programs
             self.programs = [lm.jit(f) for f in others]
             self.programs.append(lm.jit(update, static_argnames="count"))
+            self.searched = lm.jit(self._searched)
 
-    def __call__(self, model: nn.Module, optimizer: optim.Optimizer, *batches: Any) -> Measures:
+    def __call__(self, model: nn.Module, optimizer: AnyOptimizer, *batches: Any) -> Measures:
         """Take the gradients of the batches, and move the model once.
 
         Args:
             model: is moved; its parameters are in float32 where the precision is lower.
-            optimizer: made of the model.
+            optimizer: made of the model. `optim.LBFGS` is given the loss itself, the mean over the
+                batches, and makes its iterations on them.
             batches: one as a rule; the gradients of several count alike.
 
         Returns:
             "loss" and the measures of `loss_of`, the means over the batches, "gradient_norm" where
             it is bounded and "loss_scale" where there is one: 0-d tensors.
+
+        Raises:
+            UsageError: gradients are to be bounded or scaled, and the optimizer takes the loss.
         """
+        if isinstance(optimizer, optim.LBFGS):
+            self._require_plain()
+            return self.searched(model, optimizer, batches)
         whole, gradients, more, update = self.programs
         first, *others = batches
         if not others:
@@ -84,6 +95,26 @@ class Step:
         for batch in others:
             total, measures = more(model, self.scale, batch, total, measures)
         return update(model, optimizer, self.scale, total, measures, len(batches))
+
+    def _require_plain(self) -> None:
+        if self.clip_norm is not None or self.scale is not None:
+            raise UsageError(
+                "Step: LBFGS takes the loss, whose gradients are its own",
+                [f"clip_norm: {self.clip_norm}", f"loss scaled: {self.scale is not None}"],
+                'leave clip_norm out, and take precision "f32" or "bf16"',
+            )
+
+    def _searched(self, model: Any, optimizer: optim.LBFGS, batches: Any) -> Measures:
+        """A step of an optimiser that asks for the loss where it likes."""
+
+        def loss_of(model: Any, batches: Any) -> Tensor:
+            losses = [self.loss(model, batch)[0] for batch in batches]
+            return lm.mean(lm.stack(losses))
+
+        found = [self.loss(model, batch)[1] for batch in batches]
+        loss = optimizer.update(model, loss_of, batches)
+        means = {name: lm.mean(lm.stack([m[name] for m in found])) for name in found[0]}
+        return {"loss": loss, **means}
 
     def _whole(self, model: Any, optimizer: Any, scale: Any, batch: Any) -> Measures:
         grads, measures = self._gradients(model, scale, batch)
@@ -150,9 +181,10 @@ def examples_in(batch: Any) -> int:
 
 
 def programs_flops(step: Step, model: Any, optimizer: Any, batches: Sequence[Any]) -> int:
-    """Arithmetic of the products in a step on such batches, forward and backward together."""
+    """Arithmetic of the products in a step on such batches, forward and backward together; 0 where
+    it is not known before, as that of a line search."""
     whole, gradients, *_ = step.programs
-    if not hasattr(whole, "graph"):
+    if not hasattr(whole, "graph") or isinstance(optimizer, optim.LBFGS):
         return 0
     if len(batches) == 1:
         return nn.graph_flops(whole.graph(model, optimizer, step.scale, batches[0]))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import lamina.tensor as lm
-from lamina import data, nn, optim, saving
+from lamina import data, nn, saving
 from lamina.base.errors import UsageError
 from lamina.metrics import Metric
 from lamina.optim.average import Averages
@@ -22,7 +22,7 @@ from lamina.tensor import random
 from lamina.train.callbacks import Callback, Record
 from lamina.train.interruption import Interruption
 from lamina.train.seeds import undisturbed
-from lamina.train.step import Step, examples_in, programs_flops
+from lamina.train.step import AnyOptimizer, Step, examples_in, programs_flops
 from lamina.train.throughput import Throughput
 
 
@@ -32,7 +32,8 @@ class Trainer:
     Args:
         model: moved by the steps.
         loss_of: `loss_of(model, *batch)` gives the loss, or the loss and a dict of measures.
-        optimizer: made of the model.
+        optimizer: made of the model; `optim.LBFGS` makes its iterations on each batch, so give it
+            all of the data as one.
         metrics: by name; evaluations update them with `model(*batch[:-1])` and `batch[-1]`.
         precision: "f32", "bf16" or "f16", see `Step`.
         accumulate: batches whose gradients are averaged for one step.
@@ -72,7 +73,7 @@ class Trainer:
         self,
         model: nn.Module,
         loss_of: Callable[..., Any],
-        optimizer: optim.Optimizer,
+        optimizer: AnyOptimizer,
         *,
         metrics: Mapping[str, Metric] | None = None,
         precision: str = "f32",

@@ -121,7 +121,9 @@ LOSSES = {
 OPTIMIZERS = {
     name: one
     for name, one in vars(optim).items()
-    if inspect.isclass(one) and issubclass(one, optim.Optimizer) and one is not optim.Optimizer
+    if inspect.isclass(one)
+    and issubclass(one, (optim.Optimizer, optim.LBFGS))
+    and one is not optim.Optimizer
 }
 _PLANS = "Constant Cosine Exponential InverseSquareRoot Linear MultiStep OneCycle Polynomial Step"
 SCHEDULES = {name: getattr(schedules, name) for name in (*_PLANS.split(), "WarmRestarts", "WSD")}
