@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import lamina as lm
 from lamina import saving
 from lamina.cli import main
+from lamina.cli.recipe import files
+
+Printed = pytest.CaptureFixture[str]
 
 FILE = """\
 [run]
@@ -177,3 +182,82 @@ def test_lbfgs_searches(file: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path(file).write_text(said[: said.index("[schedule]")] + "[train]\nepochs = 2\nbatch = 1400\n")
     assert main(["train", file]) == 0
     assert "train: 2 steps" in capsys.readouterr().out
+
+
+def test_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(0)
+    rows = ["height; colour;width;kind"]
+    for _ in range(300):
+        height, width = draw.normal(50.0, 10.0, 2)
+        colour = draw.choice(["red", "green", "blue"])
+        kind = "large" if height + width + 20.0 * (colour == "red") > 105.0 else "small"
+        rows.append(
+            f"{height:.2f};{colour};{'' if draw.random() < 0.02 else f'{width:.2f}'};{kind}"
+        )
+    Path("rows.csv").write_text("\n".join(rows) + "\n")
+    data = '[data]\nname = "table"\nfile = "rows.csv"\ndelimiter = ";"\n'
+    Path("run.toml").write_text(data + "[optimizer]\nlr = 0.01\n[train]\nepochs = 30\nbatch = 32\n")
+    assert main(["train", "run.toml"]) == 0
+    capsys.readouterr()
+    assert main(["eval", "run.toml"]) == 0
+    numbers = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(numbers["accuracy"]) > 0.9
+    of_height = ["--set", "data.target=height", "--set", "run.folder=other"]
+    assert main(["train", "run.toml", "--set", "train.epochs=2", *of_height]) == 0
+    assert "val_accuracy" not in capsys.readouterr().out
+
+
+def test_columns_of_a_table(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b,c\n1,x,0.5\n3,y,1.5\n,x,2.5\n5,z,3.5\n")
+    found = files.table(str(file), test=0.25, seed=3)
+    order = np.random.default_rng(3).permutation(4)
+    rows = np.concatenate([found.train_images, found.test_images])
+    wanted = np.array([0.5, 1.5, 2.5, 3.5], np.float32)[order, None]
+    np.testing.assert_array_equal(np.concatenate([found.train_labels, found.test_labels]), wanted)
+    a = np.array([1.0, 3.0, np.nan, 5.0])[order]
+    scaled = (a - np.nanmean(a[:3])) / np.nanstd(a[:3])
+    np.testing.assert_allclose(rows[:, 0], np.nan_to_num(scaled), rtol=1e-6)
+    words = np.array(["x", "y", "x", "z"])[order]
+    hot = words[:, None] == np.unique(words[:3])
+    np.testing.assert_array_equal(rows[:, 1:], hot)
+    classes = files.table(str(file), target="b", test=0.25)
+    assert classes.train_labels.dtype == np.int64
+    wrong: list[dict[str, Any]] = [{"target": "d"}, {"test": 0.0}, {"target": "a"}]
+    for options in [*wrong, {"task": "classes"}]:
+        with pytest.raises(lm.UsageError):
+            files.table(str(file), **options)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        'name = "LSTMLanguageModel"\nwidth = 32\nnum_layers = 1',
+        'name = "GPT2"\nn_embd = 32\nn_layer = 1\nn_head = 2',
+    ],
+)
+def test_a_text(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rhyme.txt").write_text("one two three four five, once I caught a fish alive.\n" * 60)
+    said = f'[data]\nname = "text"\nfile = "rhyme.txt"\nlength = 32\n[model]\n{model}\n'
+    Path("run.toml").write_text(said + "[optimizer]\nlr = 0.01\n[train]\nepochs = 25\nbatch = 16\n")
+    assert main(["train", "run.toml"]) == 0
+    capsys.readouterr()
+    assert main(["eval", "run.toml"]) == 0
+    numbers = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert float(numbers["accuracy"]) > 0.8
+
+
+def test_windows_of_a_text(tmp_path: Path) -> None:
+    file = tmp_path / "text"
+    file.write_text("abcdefghij")
+    found = files.text(str(file), length=2, test=0.25)
+    np.testing.assert_array_equal(found.train_images, [[0, 1], [2, 3], [4, 5]])
+    np.testing.assert_array_equal(found.train_labels, [[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(found.test_images, [[6, 7]])
+    assert files.is_text(found)
+    with pytest.raises(lm.UsageError, match="others to test"):
+        files.text(str(file), length=9)

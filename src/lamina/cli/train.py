@@ -55,8 +55,9 @@ def run(options: argparse.Namespace) -> int:
     recipe = prepare(config, [training.ProgressBar()])
     trainer = recipe.trainer
     count = sum(parameter.size for parameter in trainer.model.parameters())
+    name = recipe.names["model"] or type(trainer.model).__name__
     print(
-        f"{recipe.names['model'] or 'MLP'} of {count:,} parameters on {recipe.names['data']}: "
+        f"{name} of {count:,} parameters on {recipe.names['data']}: "
         f"{len(recipe.batches)} steps an epoch, {recipe.epochs} epochs"
     )
     if options.check:

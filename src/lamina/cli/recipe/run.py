@@ -12,7 +12,7 @@ import numpy as np
 
 import lamina.tensor as lm
 from lamina import data, functional, metrics, models, nn, optim, saving, train
-from lamina.base.errors import UsageError
+from lamina.cli.recipe import files
 from lamina.cli.recipe.config import Config, parameters_of
 from lamina.optim import schedules
 
@@ -25,10 +25,10 @@ folder = "runs/digits"     # checkpoints and log.csv; the file's name without it
 seed = 0
 
 [data]
-name = "digits"            # digits, mnist, arrays (of an .npz file), "mine.py:function"
+name = "digits"            # digits, mnist, "mine.py:function"; with a file: arrays, table, text
 
 [model]
-name = "MLP"               # MLP, DigitNet, LeNet, resnet18, ..., "mine.py:Network"
+name = "MLP"               # MLP, DigitNet, resnet18, ..., GPT2 for text, "mine.py:Network"
 hidden = [128, 64]
 dropout = 0.1
 
@@ -96,19 +96,37 @@ class MLP(nn.Module):
         return self.layers(x)
 
 
-def arrays(file: str) -> data.Split:
-    """`train_x`, `train_y`, `test_x` and `test_y` of an .npz file."""
-    names = ("train_x", "train_y", "test_x", "test_y")
-    with np.load(file, allow_pickle=False) as found:
-        missing = [name for name in names if name not in found]
-        if missing:
-            raise UsageError(f"{file} has no {', '.join(missing)}", [f"holds: {list(found)}"])
-        return data.Split(*(found[name] for name in names))
+def gpt2(
+    vocab_size: int,
+    n_positions: int,
+    n_embd: int = 128,
+    n_layer: int = 4,
+    n_head: int = 4,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """A small GPT-2 for the tokens that the data has."""
+    config = models.GPT2Config(
+        vocab_size=vocab_size,
+        n_positions=n_positions,
+        n_embd=n_embd,
+        n_layer=n_layer,
+        n_head=n_head,
+        dropout=dropout,
+    )
+    return models.GPT2(config)
 
 
-DATA = {"digits": data.digits, "mnist": data.mnist, "arrays": arrays}
+DATA = {
+    "digits": data.digits,
+    "mnist": data.mnist,
+    "arrays": files.arrays,
+    "table": files.table,
+    "text": files.text,
+}
 MODELS = {
     "MLP": MLP,
+    "GPT2": gpt2,
+    "LSTMLanguageModel": models.LSTMLanguageModel,
     **{
         name: getattr(models, name)
         for name in ("DigitNet", "LeNet", "resnet18", "resnet34", "resnet50", "MobileNetV2")
@@ -163,7 +181,8 @@ def prepare(config: Config, callbacks: Sequence[train.Callback] = ()) -> Run:
     test = data.Batches(split.test_images, split.test_labels, size=size, drop_last=False)
     is_classes = np.issubdtype(split.train_labels.dtype, np.integer)
     model = _model(config, split, is_classes)
-    loss_of = _loss(config, is_classes)
+    tokens = files.is_text(split)
+    loss_of = _loss(config, is_classes, tokens)
     steps = epochs * -(-len(batches) // options["accumulate"])
     optimizer = _optimizer(config, model, steps)
     config.finish()
@@ -174,7 +193,9 @@ def prepare(config: Config, callbacks: Sequence[train.Callback] = ()) -> Run:
         model,
         loss_of,
         optimizer,
-        metrics={"accuracy": metrics.Accuracy()} if is_classes else {},
+        metrics={"accuracy": metrics.Accuracy(class_axis=-1 if tokens else 1)}
+        if is_classes
+        else {},
         callbacks=[*stopping, log, *callbacks],
         checkpoints=saving.Checkpoints(folder / CHECKPOINTS, best="val_loss"),
         **options,
@@ -194,7 +215,8 @@ def _data(config: Config) -> data.Split:
 def _model(config: Config, split: data.Split, is_classes: bool) -> nn.Module:
     """The model; what it asks of the data, it is told."""
     section = config.section("model")
-    maker = section.choose("name", MODELS, "MLP")
+    tokens = files.is_text(split)
+    maker = section.choose("name", MODELS, "LSTMLanguageModel" if tokens else "MLP")
     shape, labels = split.train_images.shape[1:], split.train_labels
     classes = int(labels.max()) + 1 if is_classes else int(np.prod(labels.shape[1:]))
     known = {
@@ -203,6 +225,8 @@ def _model(config: Config, split: data.Split, is_classes: bool) -> nn.Module:
         "num_classes": classes,
         "side": shape[-1] if len(shape) == 3 else None,
         "in_channels": shape[0] if len(shape) == 3 else None,
+        "vocab_size": 1 + max(int(part.max()) for part in split) if tokens else None,
+        "n_positions": shape[0] if tokens else None,
     }
     takes = parameters_of(maker)
     told = {k: v for k, v in known.items() if v is not None and k in takes}
@@ -210,14 +234,15 @@ def _model(config: Config, split: data.Split, is_classes: bool) -> nn.Module:
     return section.call(maker, **told)
 
 
-def _loss(config: Config, is_classes: bool) -> Any:
+def _loss(config: Config, is_classes: bool, tokens: bool) -> Any:
     section = config.section("loss")
     loss = section.choose("name", LOSSES, "cross_entropy" if is_classes else "mse_loss")
     known = [k for k in parameters_of(loss) if k not in ("input", "target", "reduction")]
     options = section.options(loss, known)
 
     def loss_of(model: nn.Module, x: Any, y: Any) -> lm.Tensor:
-        return loss(model(x), y, **options)
+        found = model(x)
+        return loss(lm.moveaxis(found, -1, 1) if tokens else found, y, **options)
 
     return loss_of
 
