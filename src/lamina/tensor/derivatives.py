@@ -313,16 +313,17 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tupl
         bars = [placeholder(t.type, _BAR) for t in outputs]
         pulled = pull_back([t._value for t in outputs], [b._value for b in bars], variables.values)
     inputs = [b._value for b in bars]
+    types, count = [t.type for t in every], len(primals)
 
     def pull(bar: Any) -> tuple[Any, ...]:
         given = [asarray(b) for b in _bar_leaves(bar)]
-        if len(given) == len(every):
-            given = [b for b, t in zip(given, every, strict=True) if t.dtype.is_inexact]
-        _require_types("vjp", [b.type for b in given], [t.type for t in outputs])
+        if len(given) == len(types):
+            given = [b for b, t in zip(given, types, strict=True) if t.dtype.is_inexact]
+        _require_types("vjp", [b.type for b in given], [v.type for v in inputs])
         with eager.history_kept():
             values = _applied(pulled, dict(zip([v.id for v in inputs], given, strict=True)))
             found = _wrapped(values, variables.copies)
-        return tuple(variables.tree(i, found) for i in range(len(primals)))
+        return tuple(variables.tree(i, found) for i in range(count))
 
     return result, pull
 
@@ -400,13 +401,13 @@ def linearized(f: Callable[..., Any], primals: Sequence[Any]) -> tuple[Any, Call
             variables.restore_unassigned()
         marks = {v.id: d._value for v, d in zip(variables.values, dots, strict=True)}
         pushed = push_forward([t._value for t in tensors(result)], marks)
-    places = [d._value.id for d in dots]
+    places, types = [d._value.id for d in dots], [d.type for d in dots]
 
     def push(*tangents: Any) -> Any:
         with user_frames, eager.history_kept():
             leaves = [asarray(t) for tree in tangents for t in _bar_leaves(tree)]
             given = variables.tangents(leaves)
-            _require_types("linearize", [g.type for g in given], [d.type for d in dots])
+            _require_types("linearize", [g.type for g in given], types)
             values = _applied(pushed, dict(zip(places, given, strict=True)))
             made = [v for v in values if v is not None]
             if made:

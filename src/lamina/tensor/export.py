@@ -26,7 +26,7 @@ from lamina.tensor import random
 from lamina.tensor.containers import contents, entries, is_leaf, is_node
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.jit import Jitted
-from lamina.tensor.templates import Argument, Built, Fixed, Leaf, Output
+from lamina.tensor.templates import Argument, Built, Fixed, Function, Leaf, Output
 from lamina.tensor.tensor import Tensor, alias
 from lamina.tensor.traced import Recipe, clean_graph
 
@@ -286,7 +286,8 @@ class _Export:
             if is_leaf(template.value):
                 self.values.append(_constant(np.asarray(template.value)))
                 return {"output": len(self.values) - 1}
-        given = template.like if isinstance(template, Built) else getattr(template, "value", None)
+        like = isinstance(template, Built | Function)
+        given = template.like if like else getattr(template, "value", None)
         shown = "a container of the arguments" if isinstance(template, Argument) else type(given)
         shown = shown if isinstance(shown, str) else shown.__name__
         raise UsageError(

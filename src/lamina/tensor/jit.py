@@ -18,6 +18,7 @@ from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
+from lamina.tensor.closures import KINDS, Captured, captured
 from lamina.tensor.dynamic_shapes import DynamicShapes
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.retraces import Trace, described, traced_for
@@ -59,7 +60,7 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if eager.transforming():
             return self._f(*args, **kwargs)  # part of the program that is being recorded
-        call = [*args, kwargs]
+        call = _given(args, kwargs)
         try:
             traced, flat = self._found(call)
             return traced.call(call, flat)
@@ -80,11 +81,11 @@ class Jitted:
 
     def lower(self, *args: Any, **kwargs: Any) -> Traced:
         """Everything known about the program for these arguments, without running it."""
-        return self._found([*args, kwargs])[0]
+        return self._found(_given(args, kwargs))[0]
 
     def lowered(self, *args: Any, **kwargs: Any) -> tuple[Graph, list[Any]]:
         """The graph that a call with these arguments runs, and the buffers of its inputs."""
-        traced, flat = self._found([*args, kwargs])
+        traced, flat = self._found(_given(args, kwargs))
         return traced.graph, traced.inputs(flat.leaves)
 
     def clear(self) -> None:
@@ -182,9 +183,25 @@ class Jitted:
                     given[place] = value
                 else:
                     kwargs[place] = value
+            for held in (dict(enumerate(given)), kwargs):
+                for place, value in held.items():
+                    if type(value) is Captured:
+                        (kwargs if held is kwargs else given)[place] = value.function()
             return self._f(*given, **kwargs)
 
         return run
+
+
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments of a call in one list; functions that hold tensors are containers of them."""
+    call = [*args, kwargs]
+    for i, x in enumerate(args):
+        if type(x) in KINDS:
+            call[i] = captured(x)
+    for name, x in kwargs.items():
+        if type(x) in KINDS:
+            kwargs[name] = captured(x)
+    return call
 
 
 def _kind(value: Any) -> Any:

@@ -7,6 +7,8 @@ from operator import itemgetter
 from typing import Any
 
 from lamina.base.records import frozen
+from lamina.graph.ir import Value, grafted
+from lamina.tensor import closures
 from lamina.tensor.containers import contents, rebuilt
 from lamina.tensor.tensor import Tensor
 
@@ -41,6 +43,27 @@ class Built:
 
     like: Any
     parts: tuple[Any, ...]
+
+
+@frozen
+class Function:
+    """A function that holds things; what it holds are templates (see `closures`)."""
+
+    like: Any
+    parts: tuple[Any, ...]
+
+
+@frozen
+class Recorded:
+    """A recorded value that the result holds, over values that the program computes.
+
+    Attributes:
+        value: as it was traced.
+        ends: the ids of values in it, and the outputs that take their place.
+    """
+
+    value: Value
+    ends: tuple[tuple[int, Output], ...]
 
 
 @frozen
@@ -86,7 +109,23 @@ def reader(template: Any, leaves: int) -> Reader:
         return lambda call, leaves, made, path=template.path: reach(call, path)
     if kind is Built:
         return _container(template, leaves)
+    if kind is Function:
+        return _function(template, leaves)
+    if kind is Recorded:
+        return _recorded(template)
     return lambda call, leaves, made, value=template.value: value
+
+
+def _function(template: Function, leaves: int) -> Reader:
+    like, readers = template.like, [reader(part, leaves) for part in template.parts]
+    return lambda call, leaves, made: closures.rebuilt(
+        like, [r(call, leaves, made) for r in readers]
+    )
+
+
+def _recorded(template: Recorded) -> Reader:
+    value, ends = template.value, [(i, out.index) for i, out in template.ends]
+    return lambda call, leaves, made: grafted([value], {i: made[n]._value for i, n in ends})[0]
 
 
 def _container(template: Built, leaves: int) -> Reader:

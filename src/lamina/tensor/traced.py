@@ -13,7 +13,7 @@ from lamina.backend import execution
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, graph_at, topological, type_at
 from lamina.graph.transforms import numbers_as_inputs
-from lamina.tensor import eager, effects, random
+from lamina.tensor import closures, eager, effects, random
 from lamina.tensor.containers import (
     Place,
     Substitution,
@@ -30,9 +30,11 @@ from lamina.tensor.templates import (
     Assignment,
     Built,
     Fixed,
+    Function,
     Leaf,
     Output,
     Reader,
+    Recorded,
     Removal,
     reach,
     reader,
@@ -225,7 +227,7 @@ class Recipe:
         self.structure: list[Any] = []
         self.replaced: set[int] = set()  # ids of places
         self.generator: list[tuple[str, int]] = []
-        random_state = _hidden_state()
+        random_state = self._state = _hidden_state()
         with eager.history_kept(), eager.closed("jit", since):
             self.substitution = Substitution(call, self._replacer())
             saved = dict(random.default.__dict__)
@@ -276,11 +278,44 @@ class Recipe:
             return self._tensor(obj)
         held = contents(obj)
         if held is None:
-            return Fixed(obj)
+            return self._other(obj)
         place = self.substitution.place_of(obj)
         if place is not None:
             return Argument(place.path)
         return Built(_empty_like(obj), tuple(self._template(c) for _, c in entries(held)))
+
+    def _other(self, obj: Any) -> Any:
+        """A function that holds what was traced, a recorded value, or what is the same always."""
+        if isinstance(obj, Value):
+            return self._recorded(obj)
+        if type(obj) in closures.KINDS:
+            key, values = closures.spread(obj)
+            parts = tuple([self._template(v) for v in values]) if key is not None else ()
+            if not all(map(_is_fixed, parts)):
+                return Function(obj, parts)
+        return Fixed(obj)
+
+    def _recorded(self, value: Value) -> Any:
+        """A value that was recorded and that the program need not compute, of a derivative say.
+
+        It may depend on placeholders that are none of this trace. What it reads that does not, and
+        that the program knows, becomes an output: what is kept for the way back.
+        """
+        own = {v.id for v in self.inputs} | {t._value.id for t in self._state.values()}
+        order = topological([value], stop=has_data)
+        open_: set[int] = set()
+        for v in order:
+            foreign = v.op is None and not has_data(v) and v.id not in own
+            if foreign or any(o.id in open_ for o in v.operands):
+                open_.add(v.id)
+        read = [o for v in order if v.id in open_ for o in v.operands if o.id not in open_]
+        ends = {v.id: v for v in (read if value.id in open_ else [value])}
+        if ends:
+            eager.bind(list(ends.values()))
+        known = [v for v in ends.values() if v.data.source is not None and not has_data(v)]
+        if not known:
+            return Fixed(value)
+        return Recorded(value, tuple([(v.id, Output(self._output(v))) for v in known]))
 
     def _tensor(self, t: Tensor) -> Any:
         value = (asarray(t) if t.weak else t)._value
@@ -368,6 +403,13 @@ class Recipe:
         leaves = [self.inputs[i] for i in self.read]
         self.graph = clean_graph([*leaves, *self.captured, *self.hidden], self.values)
         self.outputs = [v.type for v in self.values]
+
+
+def _is_fixed(template: Any) -> bool:
+    """Whether a template gives the same at every call."""
+    if isinstance(template, Built):
+        return all(map(_is_fixed, template.parts))
+    return isinstance(template, Fixed)
 
 
 def _get(held: Any, key: Any) -> Any:

@@ -9,6 +9,8 @@ from lamina.base.dtypes import bool_, int32
 from lamina.base.errors import DTypeError, ShapeError, UsageError, user_frames
 from lamina.graph.ops import Switch
 from lamina.tensor import effects
+from lamina.tensor.closures import KINDS
+from lamina.tensor.containers import map_tree
 from lamina.tensor.control.bodies import (
     Body,
     Closure,
@@ -168,6 +170,7 @@ def _agree(name: str, results: Sequence[Tree]) -> None:
     roles = ("false_fun", "true_fun") if name == "cond" else None
     for number, other in enumerate(results):
         if other.structure() != first.structure():
+            _require_no_functions(name, results)
             raise ShapeError(
                 f"{name}: the branches give different results",
                 [
@@ -176,6 +179,20 @@ def _agree(name: str, results: Sequence[Tree]) -> None:
                 ],
                 "return the same structure with the same shapes and dtypes from all",
             )
+
+
+def _require_no_functions(name: str, results: Sequence[Tree]) -> None:
+    """UsageError if branches return functions, of which the graph cannot choose one."""
+    found: list[str] = []
+    for r in results:
+        map_tree(lambda x: found.append(repr(x)) if type(x) in KINDS else None, r.shape)
+    if found:
+        raise UsageError(
+            f"{name}: a branch returns a function",
+            [f"returned: {', '.join(found)}", "which one it is would be known only in the program"],
+            "return the tensors that the functions hold and make the function of them outside, or "
+            "call the functions inside the branches",
+        )
 
 
 def _settle(results: Sequence[Tree], i: int) -> None:

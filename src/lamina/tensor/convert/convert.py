@@ -8,6 +8,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from lamina.base.errors import UsageError, user_frames
+from lamina.tensor.control.recursion import Recursive
 from lamina.tensor.convert.operators import bindings as bindings
 from lamina.tensor.convert.operators.calls import callee, converted
 from lamina.tensor.convert.syntax.compiled import is_converted
@@ -51,6 +52,13 @@ def convert(f: Callable[..., Any]) -> Callable[..., Any]:
             return MethodType(convert(f.__func__), f.__self__)
         if isinstance(f, functools.partial):
             return functools.partial(convert(f.func), *f.args, **f.keywords)
+        if isinstance(f, Recursive):
+            raise UsageError(
+                "convert: does not change recursive functions",
+                [f"given: recursive {getattr(f, '__name__', 'function')}"],
+                "write the branches inside it with lm.cond or lm.switch; it may be called from "
+                "functions that are converted",
+            )
         found = callee(f) if callable(f) and not isinstance(f, type) else f
         if found is f:
             raise UsageError(
