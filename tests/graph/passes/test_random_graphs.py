@@ -17,6 +17,7 @@ from lamina.graph.passes import (
     fold_constants,
     legalize,
     merge_equal,
+    narrow_contractions,
     simplify,
     split_reductions,
 )
@@ -25,6 +26,7 @@ QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 PASSES = (
     simplify,
     absorb_permutes,
+    narrow_contractions,
     merge_equal,
     drop_dead,
     fold_constants,

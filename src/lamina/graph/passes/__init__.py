@@ -10,6 +10,7 @@ from lamina.graph.passes.lower_custom_ops import lower_custom_ops as lower_custo
 from lamina.graph.passes.merge_equal import merge_equal as merge_equal
 from lamina.graph.passes.merge_loops import merge_loops as merge_loops
 from lamina.graph.passes.merge_loops import trim_loops as trim_loops
+from lamina.graph.passes.narrow_contractions import narrow_contractions as narrow_contractions
 from lamina.graph.passes.pass_ import Pass as Pass
 from lamina.graph.passes.pass_ import Record as Record
 from lamina.graph.passes.pass_ import graph_pass as graph_pass
@@ -25,6 +26,7 @@ PASSES: tuple[Pass, ...] = (
     split_complex,
     simplify,
     absorb_permutes,
+    narrow_contractions,
     merge_equal,
     drop_dead,
     fold_constants,
