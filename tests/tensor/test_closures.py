@@ -115,6 +115,26 @@ def test_a_returned_closure_is_differentiated_inside_an_outer_transform() -> Non
     close(nested(f64(2.0))(f64(1.0)), 7.0)
 
 
+def test_a_returned_recursive_closure() -> None:
+    def make(rate: Any) -> Any:
+        doubled = rate * 2.0
+
+        @lm.recursive
+        def chain(x: Any, n: Any) -> Any:
+            return lm.cond(n <= 0, lambda: x, lambda: chain(x * doubled, n - 1))
+
+        return chain
+
+    for rate in (0.5, 1.5):
+        chain = lm.jit(make)(f64(rate))
+        close(chain(f64(1.0), 3), (2.0 * rate) ** 3)
+        close(lm.jit(chain)(f64(1.0), 4), (2.0 * rate) ** 4)
+    apply = lm.jit(lambda f, x: f(x, 3))
+    for rate in (0.5, 1.5):
+        close(apply(make(f64(rate)), f64(1.0)), (2.0 * rate) ** 3)
+    assert apply.signatures == 1
+
+
 # ------------------------------------------------------------------ into jit
 
 
@@ -185,6 +205,20 @@ def test_spread_and_rebuilt_are_inverse() -> None:
         assert all(a is b for a, b in zip(spread(again)[1], values, strict=True))
     assert spread(line(f64(1.0)))[0] == spread(line(f64(2.0)))[0]
     assert spread(lm.sin) == (None, [lm.sin])
+
+
+def test_what_cannot_be_compared_stays_as_it_was() -> None:
+    ring: list[Any] = [f64(1.0)]
+    ring.append(ring)
+    names = {"a", "b"}
+    scale = f64(2.0)
+    circular, unhashable = lambda x: x * ring[0], lambda x: x * scale * len(names)
+    apply = lm.jit(lambda f, x: f(x))
+    for _ in range(2):
+        close(apply(circular, f64(3.0)), 3.0)
+        close(apply(unhashable, f64(3.0)), 12.0)
+    assert apply.signatures == 2
+    assert lm.jit(lambda x: circular)(f64(1.0)) is circular
 
 
 # ------------------------------------------------------------------ errors

@@ -8,6 +8,7 @@ its code, whatever tensors it holds.
 
 from __future__ import annotations
 
+import copy
 import functools
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,22 @@ from typing import Any
 from lamina.runtime import register_node
 from lamina.tensor.containers import contents, entries, is_leaf
 
-KINDS = frozenset({types.FunctionType, functools.partial, types.MethodType})
+KINDS: set[type] = {types.FunctionType, functools.partial, types.MethodType}
+"""What is taken apart."""
+
+_wrappers: dict[type, tuple[str, tuple[str, ...]]] = {}
+
+
+def register_wrapper(kind: type, held: str, settings: tuple[str, ...]) -> None:
+    """Let objects of a class be taken apart too: they are one function and some settings.
+
+    Args:
+        kind: the class; `copy.copy` of an instance is one of its own.
+        held: the attribute that is the function.
+        settings: attributes that are part of what it is.
+    """
+    KINDS.add(kind)
+    _wrappers[kind] = held, settings
 
 
 class _Same:
@@ -68,6 +84,8 @@ def _parts(obj: Any) -> list[Any] | None:
         return held or None
     if kind is functools.partial:
         return [obj.func, *obj.args, *obj.keywords.values()]
+    if kind in _wrappers:
+        return [getattr(obj, _wrappers[kind][0])]
     return [obj.__func__, obj.__self__] if kind is types.MethodType else None
 
 
@@ -75,7 +93,10 @@ def _identity(obj: Any) -> tuple[Any, ...]:
     if type(obj) is types.FunctionType:
         names = tuple(obj.__kwdefaults__ or ())
         return obj.__code__, _Same(obj.__globals__), len(obj.__defaults__ or ()), names
-    return (type(obj), *(obj.keywords if type(obj) is functools.partial else ()))
+    if type(obj) is functools.partial:
+        return type(obj), len(obj.args), *obj.keywords
+    _, settings = _wrappers.get(type(obj), ("", ()))
+    return type(obj), *(getattr(obj, name) for name in settings)
 
 
 def rebuilt(function: Any, values: Sequence[Any]) -> Any:
@@ -91,9 +112,15 @@ def _rebuilt(obj: Any, made: dict[int, Any], values: Iterator[Any]) -> Any:
         return next(values)
     if type(obj) is types.FunctionType:
         return _closure(obj, parts, made, values)
+    if type(obj) in _wrappers:
+        new: Any = copy.copy(obj)
+        made[id(obj)] = new
+        function = _rebuilt(parts[0], made, values)
+        new.__dict__.update({_wrappers[type(obj)][0]: function, "__wrapped__": function})
+        return new
     first, *others = [_rebuilt(part, made, values) for part in parts]
     if type(obj) is types.MethodType:
-        new: Any = types.MethodType(first, others[0])
+        new = types.MethodType(first, others[0])
     else:
         count = len(obj.args)
         keywords = dict(zip(obj.keywords, others[count:], strict=True))
@@ -155,12 +182,32 @@ def captured(argument: Any) -> Any:
     if type(argument) not in KINDS:
         return argument
     key, values = spread(argument)
-    holds = key is not None and any(map(_holds_leaf, values))
-    return Captured(argument, key, values) if holds else argument
+    found = leaves(values) if key is not None else None
+    if found is None or not any(map(is_leaf, found)) or not all(map(_is_comparable, found)):
+        return argument
+    return Captured(argument, key, values)
 
 
-def _holds_leaf(tree: Any) -> bool:
+def leaves(values: list[Any]) -> list[Any] | None:
+    """What stands in the containers among the values; None where a container holds itself."""
+    found: list[Any] = []
+    whole = all(_visit(value, found, set()) for value in values)
+    return found if whole else None
+
+
+def _visit(tree: Any, found: list[Any], around: set[int]) -> bool:
     held = contents(tree)
     if held is None:
-        return is_leaf(tree)
-    return any(_holds_leaf(child) for _, child in entries(held))
+        found.append(tree)
+        return True
+    if id(held) in around:
+        return False
+    around.add(id(held))
+    whole = all(_visit(child, found, around) for _, child in entries(held))
+    around.discard(id(held))
+    return whole
+
+
+def _is_comparable(leaf: Any) -> bool:
+    """Whether a leaf can be part of a signature, or is an input."""
+    return is_leaf(leaf) or type(leaf).__hash__ is not None

@@ -290,9 +290,10 @@ class Recipe:
             return self._recorded(obj)
         if type(obj) in closures.KINDS:
             key, values = closures.spread(obj)
-            parts = tuple([self._template(v) for v in values]) if key is not None else ()
-            if not all(map(_is_fixed, parts)):
-                return Function(obj, parts)
+            if key is not None and closures.leaves(values) is not None:
+                parts = tuple([self._template(v) for v in values])
+                if not all(map(_is_fixed, parts)):
+                    return Function(obj, parts)
         return Fixed(obj)
 
     def _recorded(self, value: Value) -> Any:

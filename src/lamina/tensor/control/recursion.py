@@ -21,6 +21,7 @@ from lamina.graph.ir import Graph, TensorType, Value, grafted
 from lamina.graph.ir import placeholder as input_of
 from lamina.graph.ops import Recur, Recursion
 from lamina.tensor import eager, effects
+from lamina.tensor.closures import register_wrapper
 from lamina.tensor.control.bodies import (
     Body,
     Closure,
@@ -100,6 +101,9 @@ class Recursive:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
+
+
+register_wrapper(Recursive, "_f", ("most_calls",))
 
 
 def _is_abstract(t: Tensor) -> bool:
