@@ -60,7 +60,8 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if eager.transforming():
             return self._f(*args, **kwargs)  # part of the program that is being recorded
-        call = _given(args, kwargs)
+        plain = not kwargs and KINDS.isdisjoint(map(type, args))
+        call = [*args, kwargs] if plain else _given(args, kwargs)
         try:
             traced, flat = self._found(call)
             return traced.call(call, flat)
@@ -194,14 +195,10 @@ class Jitted:
 
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """The arguments of a call in one list; functions that hold tensors are containers of them."""
-    call = [*args, kwargs]
-    for i, x in enumerate(args):
-        if type(x) in KINDS:
-            call[i] = captured(x)
     for name, x in kwargs.items():
         if type(x) in KINDS:
             kwargs[name] = captured(x)
-    return call
+    return [*[captured(x) if type(x) in KINDS else x for x in args], kwargs]
 
 
 def _kind(value: Any) -> Any:
