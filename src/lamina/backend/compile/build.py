@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
+from lamina.backend.compile import kept
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.control import Control
 from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.foreign import Bound
 from lamina.backend.compile.history import History
+from lamina.backend.compile.kept import Assembly
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
@@ -38,7 +40,6 @@ from lamina.runtime import (
     Launch,
     OutOfMemory,
     Output,
-    Program,
     raised_by,
 )
 from lamina.runtime import Slot as Where
@@ -76,31 +77,44 @@ class Compiled:
     Args:
         graph: what the user's function became.
         target: the machine it was compiled for.
-        program: the executor's form.
-        results: for each output of the graph, ("output" | "input" | "constant", number).
+        assembly: kernels, and what each reads and writes.
+        record: how it came to be; None for a program that was found on disk.
+        recompile: makes the program of a graph with its record.
 
     Attributes:
-        results: as given.
+        program: the executor's form.
+        results: for each output of the graph, ("output" | "input" | "constant", number).
+        acts: whether it must keep its order with others, as a part of one.
     """
 
     def __init__(
         self,
         graph: Graph,
         target: Target,
-        program: Program,
-        results: Sequence[tuple[str, int]],
-        constants: Sequence[Buffer],
-        record: Record,
+        assembly: Assembly,
+        record: Record | None,
+        recompile: Callable[[Graph], Compiled],
     ):
+        results = assembly.results
         self.graph = graph
         self.target = target
-        self.program = program
-        self.record = record
+        self.program = assembly.program()
         self.results = tuple(results)
-        self._run = program.run
-        self._constants = constants
+        self._record = record
+        self._recompile = recompile
+        self._run = self.program.run
+        self._constants = assembly.constants
+        self.acts = assembly.acts
         straight = [("output", i) for i in range(len(results))]
         self._results = None if list(results) == straight else list(results)
+
+    @property
+    def record(self) -> Record:
+        """How the program came to be; for one that was found on disk, found out when asked for."""
+        if self._record is None:
+            self._record = self._recompile(self.graph)._record
+        assert self._record is not None
+        return self._record
 
     def run(self, buffers: Sequence[Any], donated: Sequence[bool] | None = None) -> list[Any]:
         """The output buffers.
@@ -216,14 +230,31 @@ def compile_graph(
     target = target or select()
     level = config.optimisation_level() if level is None else level
     key = (graph, target.key, level, generic)
-    found = _programs.pop(key, None) or _compile(graph, target, level, generic)
+    found = _programs.pop(key, None) or _found(graph, target, level, generic)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
     return found.of(graph)
 
 
-def _compile(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
+def _found(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
+    """The program from disk, or compiled."""
+    anew = partial(_compile, target=target, level=level, generic=generic)
+    key = kept.key_of(graph, target, level, generic)
+    if key is None:
+        return anew(graph)
+    assembly = kept.read(key, target)
+    if assembly is not None:
+        return Compiled(graph, target, assembly, None, anew)
+    return anew(graph, key)
+
+
+def _compile(
+    graph: Graph, key: str | None = None, *, target: Target, level: int, generic: bool
+) -> Compiled:
+    """Compiles a graph, and keeps the program under `key`."""
+    start = time.perf_counter()
+    anew = partial(_compile, target=target, level=level, generic=generic)
     record = Record(graph)
     fused = pipeline(level)(graph, record.stages)
     clock = _Clock(record.seconds)
@@ -239,11 +270,12 @@ def _compile(graph: Graph, target: Target, level: int, generic: bool) -> Compile
     nests = [task.nest for step in lowered.steps for task in step.tasks]
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")
-    constants = [Buffer.wrap(a) for a in lowered.constants]
-    program = _program(lowered, plan, kernels, constants, target)
+    assembly = _assembled(lowered, plan, kernels, target)
+    made = Compiled(graph, target, assembly, record, anew)
     clock.mark("program")
-    results = [(slot.kind, slot.number) for slot in lowered.outputs]
-    return Compiled(graph, target, program, results, constants, record)
+    if key is not None:
+        kept.write(key, assembly, target, time.perf_counter() - start)
+    return made
 
 
 def _body(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
@@ -262,16 +294,12 @@ class _Clock:
         self.last = now
 
 
-def _program(
-    lowered: Lowered,
-    plan: Plan,
-    kernels: Sequence[CompiledKernel],
-    constants: Sequence[Buffer],
-    target: Target,
-) -> Program:
+def _assembled(
+    lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], target: Target
+) -> Assembly:
     launches: list[Launch] = []
     history = History(plan)
-    buffers = list(constants)
+    buffers = [Buffer.wrap(a) for a in lowered.constants]
     it = iter(kernels)
     calls: list[Call | Bound] = []
     for step in lowered.steps:
@@ -309,8 +337,17 @@ def _program(
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
     outputs = [Output(sizes[n], plan.donors.get(n, -1)) for n in range(len(sizes))]
-    keep = [*kernels, *calls]
-    return Program(launches, outputs, plan.arena_bytes, buffers, len(lowered.inputs), keep=keep)
+    return Assembly(
+        launches,
+        outputs,
+        plan.arena_bytes,
+        buffers,
+        len(lowered.inputs),
+        [(slot.kind, slot.number) for slot in lowered.outputs],
+        kernels,
+        calls,
+        any(map(_has_effect, lowered.steps)),
+    )
 
 
 def _call_launch(
@@ -352,20 +389,16 @@ def _control_launch(step: Step, number: int, history: History) -> Launch:
     return Launch(name, 0, tuple(args), dependencies=dependencies, control=native)
 
 
-def _has_effect(part: Compiled) -> bool:
-    """Whether something in a body must keep its order with others."""
-    lowered = part.record.lowered
-    assert lowered is not None
-    return any(
-        (step.call is not None and not step.call.op.pure)
-        or (step.control is not None and _acts(step.control))
-        for step in lowered.steps
-    )
+def _has_effect(step: Step) -> bool:
+    """Whether a step must keep its order with others."""
+    if step.call is not None and not step.call.op.pure:
+        return True
+    return step.control is not None and _acts(step.control)
 
 
 def _acts(control: Control) -> bool:
     """Whether a loop or branch must keep its order with others; a call of what is around may."""
-    return isinstance(control.node.op, Recur) or any(map(_has_effect, control.parts))
+    return isinstance(control.node.op, Recur) or any(part.acts for part in control.parts)
 
 
 def _argument(slot: Slot) -> Argument:

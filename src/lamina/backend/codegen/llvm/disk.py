@@ -1,4 +1,4 @@
-"""Compiled kernels on disk: one file each, checked when read, replaced atomically when written.
+"""What was compiled, on disk: one file each, checked when read, replaced atomically when written.
 
     magic (8) | format (u32) | header length (u32) | sha256 of the rest (32) | header (JSON) | code
 
@@ -27,14 +27,13 @@ FORMAT = 1
 LIMIT_BYTES = 512 * 1024 * 1024
 STALE_S = 3600.0  # a temporary file of this age has lost its writer
 _PREFIX = struct.Struct("<8sII32s")
-_SUFFIX = ".kernel"
 _TEMPORARY = ".tmp-"
 _SWEEP_EVERY = 256  # writes
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A compiled kernel: its object code, and what is needed to use it."""
+    """A compiled kernel: its object code, and what is needed to use it; or a whole program."""
 
     key: str
     compiler: str
@@ -45,20 +44,23 @@ class Entry:
 
 
 class DiskCache:
-    """A directory of compiled kernels, shared by any number of processes.
+    """A directory of compiled kernels, or of programs, shared by any number of processes.
 
     Args:
         folder: the directory, made when needed; one that cannot be written keeps nothing.
         limit_bytes: when the files exceed this, those not used for longest are removed.
+        suffix: of the files.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int = LIMIT_BYTES) -> None:
-        self.folder, self.limit_bytes = folder, limit_bytes
+    def __init__(
+        self, folder: Path, limit_bytes: int = LIMIT_BYTES, suffix: str = ".kernel"
+    ) -> None:
+        self.folder, self.limit_bytes, self.suffix = folder, limit_bytes, suffix
         self._writes = 0
 
     def path(self, key: str) -> Path:
-        """Where the kernel of a key lies."""
-        return self.folder / (key + _SUFFIX)
+        """Where the entry of a key lies."""
+        return self.folder / (key + self.suffix)
 
     def read(self, key: str, compiler: str, target: str) -> Entry | None:
         """The entry of `key`, or None when there is none that can be trusted."""
@@ -74,7 +76,8 @@ class DiskCache:
         except ValueError as problem:
             warnings.warn(
                 CacheWarning(
-                    f"compile cache: {path} cannot be used: {problem}; the kernel is rebuilt"
+                    f"compile cache: {path} cannot be used: {problem}; "
+                    f"the {self.suffix[1:]} is rebuilt"
                 ),
                 stacklevel=2,
             )
@@ -111,7 +114,7 @@ class DiskCache:
             if path.name.startswith(_TEMPORARY):
                 if now_s - stat.st_mtime > STALE_S:
                     _remove(path)
-            elif path.suffix == _SUFFIX:
+            elif path.suffix == self.suffix:
                 kernels.append((stat.st_mtime, stat.st_size, path))
         total_bytes = sum(size for _, size, _ in kernels)
         for _, size, path in sorted(kernels):

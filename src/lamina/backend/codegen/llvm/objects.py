@@ -124,12 +124,12 @@ _ENTRIES: dict[str, Entry] = {}  # the one used last stands last
 _DISKS: dict[Path, DiskCache] = {}
 
 
-def disk_cache() -> DiskCache | None:
-    """The disk cache that the settings name, if any."""
+def disk_cache(part: str = "kernels", suffix: str = ".kernel") -> DiskCache | None:
+    """A part of the disk cache that the settings name, if any."""
     folder = config.cache_dir()
     if folder is None:
         return None
-    return _DISKS.setdefault(folder, DiskCache(folder / "kernels"))
+    return _DISKS.setdefault(folder / part, DiskCache(folder / part, suffix=suffix))
 
 
 def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[CompiledKernel]:
@@ -156,7 +156,26 @@ def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[Compile
         if disk:
             disk.write(entry)
     _keep(found)
-    return [_loaded(found[key], nest, target) for key, nest in zip(keys, nests)]
+    return [_loaded(found[key], nest.name, target) for key, nest in zip(keys, nests)]
+
+
+def kernels_of_keys(
+    wanted: Sequence[tuple[str, str]], target: KernelTarget
+) -> list[CompiledKernel] | None:
+    """Kernels by their keys, under names of their own; None where one is not there any more."""
+    disk = disk_cache()
+    found: dict[str, Entry] = {}
+    for key, _ in wanted:
+        if key in found:
+            continue
+        entry = _ENTRIES.get(key)
+        if entry is None and disk:
+            entry = disk.read(key, compiler_version(), target.key)
+        if entry is None:
+            return None
+        found[key] = entry
+    _keep(found)
+    return [_loaded(found[key], name, target) for key, name in wanted]
 
 
 def load(entry: Entry, target: KernelTarget) -> Loaded:
@@ -173,10 +192,10 @@ def _keep(entries: dict[str, Entry]) -> None:
         _ENTRIES.pop(next(iter(_ENTRIES)), None)  # another thread may have been faster
 
 
-def _loaded(entry: Entry, nest: Nest, target: KernelTarget) -> CompiledKernel:
+def _loaded(entry: Entry, name: str, target: KernelTarget) -> CompiledKernel:
     loaded = load(entry, target)
     return CompiledKernel(
-        loaded.address, nest.name, entry.symbol, entry.scratch_bytes, entry.key, entry.code, loaded
+        loaded.address, name, entry.symbol, entry.scratch_bytes, entry.key, entry.code, loaded
     )
 
 
