@@ -31,6 +31,13 @@ CASES = (
         ((1, 4, 4, 5, 6),),
     ),
     Parity("conv by channel", lambda nn: nn.Conv1d(4, 4, 3, groups=4), ((2, 4, 7),)),
+    Parity(
+        "conv2d by channel, steps",
+        lambda nn: nn.Conv2d(4, 8, 3, stride=2, padding=1, groups=4),
+        ((2, 4, 7, 8),),
+        dtypes=BOTH,
+    ),
+    Parity("conv2d, groups", lambda nn: nn.Conv2d(6, 4, 3, padding=1, groups=2), ((2, 6, 5, 8),)),
     *(
         Parity(
             f"conv2d, {mode}",

@@ -234,12 +234,14 @@ def _convolve(
     steps = per_axis(name, "stride", stride, axes)
     dilations = per_axis(name, "dilation", dilation, axes)
     around = spatial_padding(name, padding, kernel, steps, dilations)
-    seen = windows(pad(x, [(0, 0), (0, 0), *around]), kernel, steps, dilations)
+    image = pad(x, [(0, 0), (0, 0), *around])
     places, taps = _PLACES[:axes], _TAPS[:axes]
     if groups == 1:
+        seen = windows(image, kernel, steps, dilations)
         y = emit(Contract(f"nc{places}{taps},oc{taps}->no{places}"), seen, weight)
     else:
-        seen, split = _grouped(seen, groups, axis=1), _grouped(weight, groups, axis=0)
+        seen = windows(_grouped(image, groups, axis=1), kernel, steps, dilations)
+        split = _grouped(weight, groups, axis=0)
         y = emit(Contract(f"ngc{places}{taps},goc{taps}->ngo{places}"), seen, split)
         y = _merged(y)
     return _with_bias(y, bias, axes)

@@ -163,3 +163,21 @@ def test_windows_that_do_not_overlap_stay_folded() -> None:
         TensorType(float32, (5, 3, 2)),
     )
     assert simplify(graph) == graph
+
+
+@pytest.mark.parametrize(
+    ("given", "taken", "step", "stays"),
+    [(1, 1, 2, True), (1, 3, 2, True), (3, 1, 2, True), (1, 1, 1, False), (3, 3, 2, False)],
+)
+def test_groups_of_one_channel_stay_folded_where_steps_are_left_out(  # type: ignore[no-untyped-def]
+    given, taken, step, stays
+) -> None:
+    graph = trace(
+        lambda bar, w: ops.fold(
+            ops.contract(bar, w, "bgox,gock->bgcxk"), (9,), (3,), (step,), (1,)
+        ),
+        TensorType(float64, (2, 4, given, 6 // step + 1)),
+        TensorType(float64, (4, given, taken, 3)),
+    )
+    after = simplify(graph)
+    assert any(isinstance(v.op, ops.Fold) for v in after.nodes) == stays

@@ -60,6 +60,8 @@ def fold_of_contraction(folded: Value, product: Value) -> Value | None:
         bar, weights, left, right = weights, bar, right, left
     if not _only(outputs, left, right) or not _only(windows, right, left):
         return None
+    if max(fold.steps) > 1 and _is_depthwise(bar, weights, (left, right, out), windows):
+        return None
     others = "".join(c for c in left if c not in outputs)
     bar = permute(bar, tuple(left.index(c) - len(left) for c in others + outputs))
     steps = _split(fold)
@@ -73,6 +75,21 @@ def fold_of_contraction(folded: Value, product: Value) -> Value | None:
     placed = "".join(o + p for o, p in zip(outputs, places))
     spec = f"{others}{outputs}{windows},{letters}->{out[: -2 * count]}{placed}"
     return _joined(contract(spread, turned, spec), fold)
+
+
+def _is_depthwise(bar: Value, weights: Value, axes: tuple[str, str, str], windows: str) -> bool:
+    """Whether there are groups that take or give one channel each.
+
+    Too little is computed there to win by sharing the taps out among the places of a step.
+    """
+    left, right, out = axes
+    sizes = dict(zip(right, weights.shape[weights.rank - len(right) :]))
+    sizes |= dict(zip(left, bar.shape[bar.rank - len(left) :]))
+    shared = [c for c in left if c in right]
+    groups = math.prod(sizes[c] for c in shared if c in out)
+    given = math.prod(sizes[c] for c in shared if c not in out)
+    taken = math.prod(sizes[c] for c in right if c not in left + windows)
+    return groups > 1 and min(given, taken) == 1
 
 
 def _split(fold: Fold) -> tuple[int, ...]:
