@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import lamina as lm
+from lamina import functional, nn
 from lamina.graph.ir import Graph
 
 RNG = np.random.default_rng(11)
@@ -86,3 +87,37 @@ def test_loss_auxiliary_results_and_gradients_come_from_one_forward_pass() -> No
     before = model.bias.numpy()
     optimizer.update(model, d_model)
     np.testing.assert_allclose(model.bias.numpy(), before - 0.1 * d_model.bias.numpy(), 1e-6)
+
+
+def test_a_network_of_vision_layers_has_the_sizes_it_is_drawn_with() -> None:
+    """PI-6: 3x64x64 -> 16x64x64 -> 16x32x32 -> 32x32x32 -> 32x16x16 -> 8192 -> 128 -> 64 -> 10."""
+    model = nn.Sequential(
+        nn.Conv2d(3, 16, 3, padding="same"),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding="same"),
+        nn.BatchNorm2d(32),
+        nn.AvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(8192, 128),
+        nn.Dropout(0.3),
+        nn.Linear(128, 64),
+        nn.Linear(64, 10),
+    )
+    x: Any = lm.asarray(RNG.standard_normal((2, 3, 64, 64), np.float32))
+    shapes = []
+    for layer in model:
+        x = layer(x)
+        if x.shape[1:] not in shapes:
+            shapes.append(x.shape[1:])
+    wanted = [(16, 64, 64), (16, 32, 32), (32, 32, 32), (32, 16, 16), (8192,), (128,), (64,), (10,)]
+    assert shapes == wanted
+    labels = lm.asarray([3, 7])
+    grads = lm.jit(lm.grad(lambda m: functional.cross_entropy(m(lm.ones((2, 3, 64, 64))), labels)))
+    assert all(np.isfinite(g.numpy()).all() for g in grads(model).parameters())
+
+
+def test_max_pools_pad_with_minus_infinity_and_average_pools_with_zero() -> None:
+    """PI-6."""
+    x = lm.full((1, 1, 2, 2), -3.0)
+    np.testing.assert_array_equal(functional.max_pool2d(x, 2, 2, 1).numpy(), x.numpy())
+    np.testing.assert_array_equal(functional.avg_pool2d(x, 2, 2, 1).numpy(), x.numpy() / 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 import lamina as lm
 from lamina import data, functional, metrics, nn, optim, saving, train
+from lamina.base.errors import CheckError
 from tests.train.runs import X, Y, batches_of, everything, loss_of, trainer_of
 
 
@@ -83,10 +85,11 @@ def test_the_end_of_an_epoch_takes_what_is_left() -> None:
 
 def test_gradients_are_clipped() -> None:
     model = nn.Linear(6, 3)
-    before = model.weight.numpy().copy(), model.bias.numpy().copy()
+    before = [p.numpy().copy() for p in model.parameters()]
     trainer = train.Trainer(model, loss_of, optim.SGD(model, lr=1.0), clip_norm=0.01, log_every=1)
     trainer.fit([(X, Y)], steps=1)
-    moved = np.hypot(*(np.linalg.norm(a - b) for a, b in zip(before, (model.weight, model.bias))))
+    after = [p.numpy() for p in model.parameters()]
+    moved = math.hypot(*(np.linalg.norm(a - b) for a, b in zip(before, after, strict=True)))
     assert moved == pytest.approx(0.01, rel=1e-3)
     assert trainer.record["gradient_norm"] > 0.1
 
@@ -192,7 +195,7 @@ def test_training_stops_early(tmp_path: Path) -> None:
     class Given(train.Callback):
         """Gives evaluations the numbers of a list."""
 
-        def on_evaluate(self, trainer: train.Trainer, record: train.callbacks.Record) -> None:
+        def on_evaluate(self, trainer: train.Trainer, record: dict[str, float]) -> None:
             record["val_loss"] = [5.0, 3.0, 4.0, 3.0, 3.5, 1.0][trainer.step - 1]
 
     stopping = train.EarlyStopping(patience=2)
@@ -239,7 +242,7 @@ def test_evaluation_leaves_no_trace() -> None:
     with train.undisturbed():
         lm.random.normal((5,))
     y = lm.random.normal((2,))
-    assert not bool((x == y).all())
+    assert not np.array_equal(x, y)
 
 
 def test_evaluation_weighs_batches_by_their_examples() -> None:
@@ -374,3 +377,57 @@ def test_errors(tmp_path: Path) -> None:
         trainer_of(tmp_path).fit(batches_of(4), steps=2, resume=True)
     with pytest.raises(lm.UsageError, match="the state is of another run"):
         trainer_of(tmp_path, precision="f16").fit(batches_of(), steps=2, resume=True)
+
+
+def squared(model: Any, x: Any, y: Any) -> Any:
+    return ((model(x) - y) ** 2).mean()
+
+
+def fitted(size: int, optimizer_of: Any, steps: int = 60) -> float:
+    """The loss that a linear model reaches on lines with noise, by steps on mini-batches."""
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((240, 4), np.float32)
+    y = x @ np.array([[1.0], [-2.0], [0.5], [3.0]], np.float32) + rng.standard_normal(
+        (240, 1), np.float32
+    )
+    lm.random.seed(1)
+    model = nn.Linear(4, 1)
+    guard = train.StopOnNonFinite()
+    trainer = train.Trainer(model, squared, optimizer_of(model), callbacks=[guard], log_every=5)
+    trainer.fit(data.Batches(x, y, size=size, seed=0), steps=steps)
+    return trainer.evaluate([(x, y)])["loss"]
+
+
+def test_rates_sizes_and_divergence() -> None:
+    """AP-3: mini-batch SGD: what rate and batch size do, adaptive rates, and a rate too large."""
+    by_rate = {lr: fitted(24, lambda m, lr=lr: optim.SGD(m, lr=lr)) for lr in (0.0005, 0.01, 0.1)}
+    assert by_rate[0.0005] > 3 * by_rate[0.01] > 3 * by_rate[0.1]
+    small, large = (fitted(size, lambda m: optim.SGD(m, lr=0.2), 400) for size in (4, 240))
+    assert large < small / 1.05  # few examples keep shaking the weights
+    assert fitted(24, lambda m: optim.Adam(m, lr=0.3)) < 1.3
+    with pytest.raises(CheckError, match=r"training diverged: loss is (nan|inf)") as found:
+        fitted(24, lambda m: optim.SGD(m, lr=30.0))
+    assert "learning rate: 30" in str(found.value) and "step:" in str(found.value)
+
+
+def test_no_checkpoint_follows_a_bad_loss(tmp_path: Path) -> None:
+    model = nn.Linear(6, 3)
+    steps = iter([1.0, 1.0, np.nan, 1.0])
+
+    def loss(model: Any, x: Any, y: Any, scale: Any) -> Any:
+        return loss_of(model, x, y) * scale
+
+    trainer = train.Trainer(
+        model,
+        loss,
+        optim.SGD(model, lr=0.1),
+        callbacks=[train.StopOnNonFinite()],
+        checkpoints=tmp_path,
+        checkpoint_every=1,
+        log_every=1,
+    )
+    with pytest.raises(CheckError):
+        trainer.fit([(X, Y, np.float32(s)) for s in steps], epochs=1)
+    assert trainer.step == 3
+    trainer.resume()
+    assert trainer.step == 2 and np.isfinite(model.weight.numpy()).all()

@@ -4,6 +4,7 @@ from lamina.train.callbacks import Callback as Callback
 from lamina.train.callbacks import EarlyStopping as EarlyStopping
 from lamina.train.callbacks import Every as Every
 from lamina.train.callbacks import PrintLog as PrintLog
+from lamina.train.callbacks import StopOnNonFinite as StopOnNonFinite
 from lamina.train.interruption import Interruption as Interruption
 from lamina.train.logs import CsvLog as CsvLog
 from lamina.train.logs import JsonLinesLog as JsonLinesLog

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from lamina.base.errors import UsageError
+from lamina.base.errors import CheckError, UsageError
 
 if TYPE_CHECKING:
     from lamina.train.trainer import Trainer
@@ -108,6 +108,28 @@ class EarlyStopping(Callback):
         """Go on from there."""
         self.best, self.best_step = float(state["best"]), int(state["best_step"])
         self.waited = int(state["waited"])
+
+
+class StopOnNonFinite(Callback):
+    """Ends training with an error as soon as a record holds a NaN or an infinity.
+
+    Records come every `log_every` steps and hold means over these steps, so one bad step is seen
+    in the next of them. Nothing is saved behind it: the last checkpoint is from before, unless it
+    was written between the bad step and the record.
+
+    Raises:
+        CheckError: from `fit`, with the number, its step and the rate of learning.
+    """
+
+    def on_log(self, trainer: Trainer, record: Record) -> None:
+        for name, value in record.items():
+            if not math.isfinite(value):
+                raise CheckError(
+                    f"training diverged: {name} is {value}",
+                    [f"step: {trainer.step}", f"learning rate: {trainer.optimizer.lr:g}"],
+                    "lower the learning rate, warm it up, clip gradients (clip_norm), or let "
+                    "lm.debug.check name the op that made the first one",
+                )
 
 
 class Every(Callback):
