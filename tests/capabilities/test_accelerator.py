@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 import lamina as lm
+from lamina.base import dtypes
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (7, 5, 3), (65, 33, 17), (128, 128, 128), (3, 0, 2)])
@@ -42,3 +45,20 @@ def test_every_rung_of_the_ladder_is_right(dtype: str) -> None:
         np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-3, err_msg=name)
         nests.add(str(ladder.to_text(task.nest)))
     assert len(nests) >= 4
+
+
+@pytest.mark.parametrize(("kind", "bits"), [(lm.float16, 10), (lm.bfloat16, 7)])
+def test_products_of_halves_add_up_in_single(kind: dtypes.DType, bits: int) -> None:
+    """AC-3: over a long inner axis the error is far below that of sums in half precision."""
+    rng = np.random.default_rng(0)
+    k = 4096
+    a, b = (rng.random(s, np.float32).astype(kind.numpy) for s in ((8, k), (k, 8)))
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    sums = np.zeros((8, 8), kind.numpy)
+    for i in range(k):
+        sums = (sums + a[:, i : i + 1] * b[i]).astype(kind.numpy)
+    found = lm.jit(lm.matmul)(a, b).numpy().astype(np.float64)
+    ours, all_half = np.abs(found - exact).max(), np.abs(sums.astype(np.float64) - exact).max()
+    spacing = 2.0 ** (math.floor(math.log2(exact.max())) - bits)
+    assert ours <= 0.505 * spacing, "the result is rounded once"
+    assert ours < all_half / 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -276,3 +277,70 @@ def test_effects_keep_their_order_under_every_executor(mode: str) -> None:
     finally:
         program.mode = before
     assert seen == [0, 1, 2] * 25
+
+
+@pytest.mark.parametrize("dtype", [dtypes.float16, dtypes.bfloat16])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_every_pattern_of_a_half_passes_through_single_and_back(
+    dtype: dtypes.DType, compiled: bool
+) -> None:
+    """BE-9: all 65,536: subnormal numbers, infinities, both zeros; a NaN stays one."""
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    halves = bits.view(dtype.numpy)
+
+    def there_and_back(x: lm.Tensor) -> tuple[lm.Tensor, lm.Tensor]:
+        wide = lm.astype(x, lm.float32)
+        return wide, lm.astype(wide, dtype)
+
+    f = lm.jit(there_and_back) if compiled else there_and_back
+    wide, back = (t.numpy() for t in f(lm.asarray(halves)))
+    finite = ~np.isnan(halves.astype(np.float32))
+    np.testing.assert_array_equal(wide, halves.astype(np.float32))
+    np.testing.assert_array_equal(back.view(np.uint16)[finite], bits[finite])
+    assert np.isnan(back[~finite].astype(np.float32)).all() and (~finite).sum() > 100
+
+
+def test_integers_pass_through_wider_ones_and_back() -> None:
+    """BE-9: i8 in i32, and every power of two of i32 in f64."""
+    small = np.arange(-128, 128, dtype=np.int8)
+    f = lm.jit(lambda x: lm.astype(lm.astype(x, lm.int32), lm.int8))
+    np.testing.assert_array_equal(f(small).numpy(), small)
+    powers = np.array([s * 2**n + d for n in range(31) for s in (1, -1) for d in (0, 1)], np.int32)
+    g = lm.jit(lambda x: lm.astype(lm.astype(x, lm.float64), lm.int32))
+    np.testing.assert_array_equal(g(powers).numpy(), powers)
+
+
+def test_a_step_is_one_native_call() -> None:
+    """BE-25: nothing calls back into Python between the kernels of a step, loops included."""
+    model = lm.nn.Sequential(lm.nn.Linear(8, 8), lm.nn.Tanh(), lm.nn.Linear(8, 2))
+    optimizer = lm.optim.Adam(model)
+
+    @lm.jit
+    def step(model: lm.nn.Module, optimizer: lm.optim.Adam, x: lm.Tensor) -> lm.Tensor:
+        def loss_of(m: lm.nn.Module) -> lm.Tensor:
+            h = lm.fori_loop(0, 5, lambda i, h: lm.tanh(h + x), x)
+            return (m(h) ** 2).mean()
+
+        loss, grads = lm.value_and_grad(loss_of)(model)
+        optimizer.update(model, grads)
+        return loss
+
+    x = lm.ones((4, 8)).block()
+    step(model, optimizer, x)
+    program = step.program(model, optimizer, x)
+    inputs = step.lowered(model, optimizer, x)[1]
+    assert len(program.program.tasks()) > 3
+    assert "call" not in _events(program, inputs)
+    heard = lm.jit(lambda x: lm.pure_callback(np.sin, x, x * 2.0))
+    assert "call" in _events(heard.program(x), heard.lowered(x)[1]), "callbacks are noticed"
+
+
+def _events(compiled: Compiled, inputs: Sequence[Buffer]) -> list[str]:
+    """What Python's profiler sees of a run."""
+    events: list[str] = []
+    sys.setprofile(lambda frame, event, argument: events.append(event))
+    try:
+        compiled.program.run(inputs, 0)
+    finally:
+        sys.setprofile(None)
+    return events
