@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 import lamina as lm
 from benchmarks import training
@@ -93,6 +92,7 @@ def test_the_formulas_are_those_of_the_optimisers(optimizer):
     rng = np.random.default_rng(3)
     start, gradients = rng.standard_normal(7), rng.standard_normal((3, 7))
     w, slots = start, [np.zeros(7)] * optimizer.slots
+    torch = pytest.importorskip("torch")
     leaf = torch.tensor(start, requires_grad=True)
     model = lm.nn.Module()
     model.w = lm.asarray(start)
