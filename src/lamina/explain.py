@@ -95,7 +95,8 @@ def explain(
     trace_s = time.perf_counter() - start if jitted.signatures > known else None
     if target is None and execution.back_end() == "reference":
         target = "native"
-    program = compile_graph(traced.graph, select(target) if target is not None else None)
+    machine = select(target) if target is not None else None
+    program = compile_graph(traced.graph, machine, relaxed=jitted.relaxed)
     stages = sections(
         program, passes=passes, graphs=graphs, llvm=llvm, assembly=assembly, trace_s=trace_s
     )

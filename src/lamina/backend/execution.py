@@ -60,13 +60,16 @@ def back_end() -> str:
     return _Choice.name
 
 
-def compile(graph: Graph, generic: bool = False) -> Program:
-    """The program of `graph` by the back end in force; `generic` shares kernels between shapes."""
+def compile(graph: Graph, generic: bool = False, relaxed: tuple[str, ...] = ()) -> Program:
+    """The program of `graph` by the back end in force.
+
+    `generic` shares kernels between shapes; `relaxed` names liberties it may take.
+    """
     if _Choice.name == "reference":
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
-    return compile_graph(graph, generic=generic)
+    return compile_graph(graph, generic=generic, relaxed=relaxed)
 
 
 def buffer(array: np.ndarray) -> Any:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lamina.base.errors import LaminaError, UsageError, hide_frames
+from lamina.base.liberties import liberties
 from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
@@ -36,9 +37,11 @@ class Jitted:
         statics: its static arguments.
         donate: whether replaced leaves give their memory away.
         dynamic_shapes: sizes that are symbols.
+        relaxed: liberties that programs may take.
 
     Attributes:
         donate: whether buffers of leaves that a call replaces are given to the results.
+        relaxed: as given.
     """
 
     def __init__(
@@ -47,9 +50,11 @@ class Jitted:
         statics: Sequence[Static],
         donate: bool,
         dynamic_shapes: Mapping[str, Any] | None = None,
+        relaxed: tuple[str, ...] = (),
     ):
         functools.update_wrapper(self, f)
         self.donate = donate
+        self.relaxed = relaxed
         self._f = f
         self._statics = statics
         self._programs: dict[Any, Traced] = {}
@@ -157,7 +162,7 @@ class Jitted:
     def _trace(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
         arguments = described(self._f, call, {place: value for place, _, value in statics})
         start = time.perf_counter()
-        traced = Traced(self._on_arguments(statics), call, flat, self.donate)
+        traced = Traced(self._on_arguments(statics), call, flat, self.donate, self.relaxed)
         seconds = time.perf_counter() - start
         self._traces.append(traced_for(arguments, self._traces, seconds))
         return traced
@@ -226,6 +231,7 @@ def jit(
     donate: bool = True,
     control_flow: str = "trace",
     dynamic_shapes: Mapping[str, Any] | None = None,
+    relaxed: Sequence[str] | str = (),
 ) -> Any:
     """`f` as one compiled program for each signature of its arguments.
 
@@ -246,9 +252,15 @@ def jit(
             `{"x": {0: lm.Dim("B")}}`: the function is traced once for all of them. A tuple
             `(lm.Dim("B"), None)` describes each axis; tuples, lists and dicts of tensors take the
             same with such descriptions in them.
+        relaxed: liberties that strict numerics forbid, by name. "winograd": convolutions of 3 × 3
+            with fewer multiplications, where that is faster; a result is rounded as the largest
+            element and weight that it reads demand, and an infinity among them makes it NaN.
+            "winograd4": the same with larger tiles, about four times the error, and a tile feels
+            what any of its results reads. "algebra": rules such as x - x = 0, whatever x is.
 
     Raises:
-        UsageError: the function has no such argument, or a static argument is not hashable.
+        UsageError: the function has no such argument, a static argument is not hashable, or there
+            is no such liberty.
         TraceError: the function looks at a value while it is traced, or at a size that is a symbol.
         ShapeError: sizes of a call do not fit `dynamic_shapes`.
 
@@ -276,8 +288,10 @@ def jit(
 
         prepared = convert
 
+    allowed = liberties(relaxed)
+
     def jitted(g: Callable[..., Any]) -> Jitted:
         statics = static_arguments(g, static_argnames, static_argnums)
-        return Jitted(prepared(g), statics, donate, dynamic_shapes)
+        return Jitted(prepared(g), statics, donate, dynamic_shapes, allowed)
 
     return jitted if f is None else jitted(f)

@@ -55,16 +55,25 @@ class Traced:
         call: the arguments of the first call.
         flat: the same, flattened.
         donate: whether replaced leaves give their memory away.
+        relaxed: liberties that the program may take.
 
     Attributes:
         graph: inputs are the leaves, the captured tensors and the generator's state.
     """
 
-    def __init__(self, f: Callable[[list[Any]], Any], call: list[Any], flat: Any, donate: bool):
+    def __init__(
+        self,
+        f: Callable[[list[Any]], Any],
+        call: list[Any],
+        flat: Any,
+        donate: bool,
+        relaxed: tuple[str, ...] = (),
+    ):
         self._recipe = Recipe(f, call, flat)
         recipe = self._recipe
         self.graph: Graph = recipe.graph
         self._program: Any = None
+        self._relaxed = relaxed
         self._serves_many = False  # sizes: then its kernels do too
         self._read = recipe.read  # leaves the program reads; the others stay out of the call
         self._captured = [v.data.buffer for v in recipe.captured]
@@ -87,7 +96,7 @@ class Traced:
     def program(self) -> Any:
         """The compiled program, made when first asked for."""
         if self._program is None:
-            self._program = execution.compile(self.graph, self._serves_many)
+            self._program = execution.compile(self.graph, self._serves_many, self._relaxed)
         return self._program
 
     def at(self, sizes: Mapping[str, int]) -> Traced:

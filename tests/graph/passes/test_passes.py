@@ -26,6 +26,7 @@ from lamina.graph.passes import (
     simplify,
     split_reductions,
     trim_loops,
+    winograd,
 )
 
 PASSES = (
@@ -40,6 +41,7 @@ PASSES = (
     fold_constants,
     legalize,
     split_reductions,
+    winograd,
 )
 ROW = TensorType(float32, (8,))
 

@@ -213,11 +213,18 @@ def _kept(buffer: Buffer) -> Buffer:
 
 
 PROGRAMS_KEPT = 1024
-_programs: dict[tuple[Graph, str, int, bool], Compiled] = {}  # the one used last stands last
+Relaxed = tuple[str, ...]
+_programs: dict[
+    tuple[Graph, str, int, bool, Relaxed], Compiled
+] = {}  # the one used last stands last
 
 
 def compile_graph(
-    graph: Graph, target: Target | None = None, level: int | None = None, generic: bool = False
+    graph: Graph,
+    target: Target | None = None,
+    level: int | None = None,
+    generic: bool = False,
+    relaxed: Relaxed = (),
 ) -> Compiled:
     """The program of `graph`; equal graphs are compiled once in a process.
 
@@ -226,21 +233,22 @@ def compile_graph(
         target: the machine; the one at hand (or `LAMINA_TARGET`) when not given.
         level: optimisation level, 0 to 3; `LAMINA_OPT` when not given.
         generic: kernels leave their sizes open and serve other shapes too.
+        relaxed: liberties that the program may take, as `liberties` gives them.
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
-    key = (graph, target.key, level, generic)
-    found = _programs.pop(key, None) or _found(graph, target, level, generic)
+    key = (graph, target.key, level, generic, relaxed)
+    found = _programs.pop(key, None) or _found(graph, target, level, generic, relaxed)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
     return found.of(graph)
 
 
-def _found(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
+def _found(graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed) -> Compiled:
     """The program from disk, or compiled."""
-    anew = partial(_compile, target=target, level=level, generic=generic)
-    key = kept.key_of(graph, target, level, generic)
+    anew = partial(_compile, target=target, level=level, generic=generic, relaxed=relaxed)
+    key = kept.key_of(graph, target, level, generic, relaxed)
     if key is None:
         return anew(graph)
     assembly = kept.read(key, target)
@@ -250,15 +258,21 @@ def _found(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
 
 
 def _compile(
-    graph: Graph, key: str | None = None, *, target: Target, level: int, generic: bool
+    graph: Graph,
+    key: str | None = None,
+    *,
+    target: Target,
+    level: int,
+    generic: bool,
+    relaxed: Relaxed,
 ) -> Compiled:
     """Compiles a graph, and keeps the program under `key`."""
     start = time.perf_counter()
-    anew = partial(_compile, target=target, level=level, generic=generic)
+    anew = partial(_compile, target=target, level=level, generic=generic, relaxed=relaxed)
     record = Record(graph)
-    fused = pipeline(level)(graph, record.stages)
+    fused = pipeline(level, relaxed, target)(graph, record.stages)
     clock = _Clock(record.seconds)
-    body = partial(_body, target=target, level=level, generic=generic)
+    body = partial(_body, target=target, level=level, generic=generic, relaxed=relaxed)
     lowered = record.lowered = lower(fused, target, body, generic)
     clock.mark("schedule")
     plan = record.plan = plan_memory(lowered)
@@ -278,9 +292,9 @@ def _compile(
     return made
 
 
-def _body(graph: Graph, target: Target, level: int, generic: bool) -> Compiled:
+def _body(graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed) -> Compiled:
     """A body of a loop or branch as a program of its own."""
-    return compile_graph(graph, target, level, generic)
+    return compile_graph(graph, target, level, generic, relaxed)
 
 
 class _Clock:

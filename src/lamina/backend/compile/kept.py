@@ -75,12 +75,14 @@ class Assembly:
         )
 
 
-def key_of(graph: Graph, target: Target, level: int, generic: bool) -> str | None:
+def key_of(
+    graph: Graph, target: Target, level: int, generic: bool, relaxed: tuple[str, ...] = ()
+) -> str | None:
     """Under what the program of a graph lies; None for a graph that is compiled anew."""
     if len(graph.nodes) < LEAST_NODES or _cache() is None or not _is_plain(graph):
         return None
     text = _SPAN.sub("", str(graph))
-    parts = f"{text}\n{target.key}\n{level} {generic}\n{_sources()}\n{compiler_version()}"
+    parts = f"{text}\n{target.key}\n{level} {generic} {relaxed}\n{_sources()}\n{compiler_version()}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

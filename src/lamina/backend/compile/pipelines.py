@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lamina.backend.targets import Target, select
 from lamina.graph.ir import Graph
 from lamina.graph.ir.verify import verify
 from lamina.graph.passes import (
@@ -23,6 +24,7 @@ from lamina.graph.passes import (
     split_complex,
     split_reductions,
     trim_loops,
+    winograd,
 )
 
 GraphPass = Callable[[Graph], Graph]
@@ -129,6 +131,28 @@ LEVELS = (
 )
 
 
-def pipeline(level: int) -> Pipeline:
-    """The pipeline of an optimisation level, 0 to 3."""
-    return LEVELS[level]
+def pipeline(level: int, relaxed: Sequence[str] = (), target: Target | None = None) -> Pipeline:
+    """The pipeline of an optimisation level, 0 to 3.
+
+    Args:
+        level: which one.
+        relaxed: liberties it may take.
+        target: the machine that costs are estimated for; the one at hand when not given.
+    """
+    chosen = LEVELS[level]
+    if not relaxed:
+        return chosen
+    taken = _liberties(relaxed, target or select())
+    passes = [new for one in chosen.passes for new in taken.get(getattr(one, "name", ""), (one,))]
+    return Pipeline(f"{chosen.name} {' '.join(relaxed)}", tuple(passes))
+
+
+def _liberties(relaxed: Sequence[str], target: Target) -> dict[str, tuple[GraphPass, ...]]:
+    """What stands in the place of passes that strict numerics know."""
+    taken: dict[str, tuple[GraphPass, ...]] = {}
+    if "algebra" in relaxed:
+        taken["simplify"] = (simplify.with_options(strict=False),)
+    machine = {"units": target.fma_units, "cache_bytes": target.caches.l3_bytes}
+    tiles = [n for name, n in (("winograd4", 4), ("winograd", 2)) if name in relaxed]
+    found = [winograd.with_options(outputs=n, **machine) for n in tiles]
+    return {**taken, "narrow_contractions": (narrow_contractions, *found)}

@@ -17,6 +17,7 @@ from lamina.graph.passes.pass_ import graph_pass as graph_pass
 from lamina.graph.passes.simplify import simplify as simplify
 from lamina.graph.passes.split_complex import split_complex as split_complex
 from lamina.graph.passes.split_reductions import split_reductions as split_reductions
+from lamina.graph.passes.winograd import winograd as winograd
 
 PASSES: tuple[Pass, ...] = (
     inline_calls,
@@ -27,6 +28,7 @@ PASSES: tuple[Pass, ...] = (
     simplify,
     absorb_permutes,
     narrow_contractions,
+    winograd,
     merge_equal,
     drop_dead,
     fold_constants,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from lamina.base.errors import VerifyError
 from lamina.graph.ir.graph import Graph
@@ -37,6 +38,10 @@ class Pass:
 
     def __call__(self, graph: Graph, **options: object) -> Graph:
         return self.function(graph, **options)
+
+    def with_options(self, **options: object) -> Pass:
+        """The pass with options that every call has."""
+        return replace(self, function=partial(self.function, **options))
 
     def run(
         self,
