@@ -126,6 +126,18 @@ def test_operations_at_their_edges() -> None:
     assert fused == 2.0**-24
 
 
+def test_dot4_takes_unsigned_and_signed_bytes() -> None:
+    x, y = np.array([0xFF01_0203], np.uint32).view("i4"), np.array([0x80FF_0507], np.uint32)
+    c, z = np.array([1 << 20, -(2**31)], np.int32), np.zeros(2, np.int32)
+    run(
+        "x: i32[1] in, y: i32[1] in, c: i32[2] in, z: i32[2] out) {"
+        " for i in 0..2 { z[i] = dot4(x[0], y[0], c[i]) } }",
+        x=x, y=y.view("i4"), c=c, z=z,
+    )  # fmt: skip
+    total = 3 * 7 + 2 * 5 - 1 * 1 - 255 * 128
+    assert z.tolist() == [(1 << 20) + total, 2**31 + total]
+
+
 def test_the_mask_of_a_load_is_part_of_it() -> None:
     load = Load("f32", "x", Const("i64", 5), Const("bool", False))
     nest = Nest("masked", (Param("x", "f32", 1, "inout"),), (Store("x", Const("i64", 0), load),))

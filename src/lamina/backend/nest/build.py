@@ -159,6 +159,7 @@ class Builder:
     minimum = _lane("minimum", 2)
     atan2 = _lane("atan2", 2)
     multiply_add = _lane("multiply_add", 3)
+    dot4 = _lane("dot4", 3)
     negative = _lane("negative", 1)
     abs = _lane("abs", 1)
     sign = _lane("sign", 1)

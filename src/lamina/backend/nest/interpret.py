@@ -203,6 +203,11 @@ def _power(x: Any, y: Any) -> Any:
     return np.power(x, y)
 
 
+def _dot4(x: Any, y: Any, c: Any) -> Any:
+    first, second = np.array([x]).view(np.uint8), np.array([y]).view(np.int8)
+    return c + first.astype(np.int32) @ second.astype(np.int32)
+
+
 def _shift(shift: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: shift(x, x.dtype.type(y))
 
@@ -217,7 +222,7 @@ LANES: dict[str, Callable[..., Any]] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": _divide,
     "floor_divide": floor_quotient, "remainder": np.remainder, "power": _power,
     "maximum": np.maximum, "minimum": np.minimum, "atan2": np.arctan2,
-    "multiply_add": lambda x, y, z: x * y + z,
+    "multiply_add": lambda x, y, z: x * y + z, "dot4": _dot4,
     "negative": lambda x: -x, "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
     "round": np.rint, "trunc": np.trunc, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x),
     "reciprocal": lambda x: 1 / x, "exp": np.exp, "expm1": np.expm1, "log": np.log,

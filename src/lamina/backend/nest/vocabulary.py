@@ -1,4 +1,8 @@
-"""The lane operations: how many operands each has, and for which dtypes it has a meaning."""
+"""The lane operations: how many operands each has, and for which dtypes it has a meaning.
+
+`dot4(x, y, c)` is c + x0*y0 + x1*y1 + x2*y2 + x3*y3, wrapping as i32 does: x holds four bytes that
+are u8, y four that are i8, the lowest first.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ _OPERATIONS: dict[tuple[int, str], str] = {
     (2, "int"): "shift_left shift_right",
     (3, _NUMBERS): "multiply_add",
     (3, _ALL): "select",
+    (3, "i32"): "dot4",
 }
 _ARITY = {op: arity for (arity, _), ops in _OPERATIONS.items() for op in ops.split()}
 _KINDS = {
@@ -36,7 +41,7 @@ def takes(op: str, dtype: str) -> bool:
     if dtype.startswith("f8"):
         return op in ("cast", "bitcast", "select")
     kind = "bool" if dtype == "bool" else "int" if dtype[0] in "iu" else "float"
-    return kind in _KINDS[op]
+    return kind in _KINDS[op] or dtype in _KINDS[op]
 
 
 def operations() -> tuple[str, ...]:

@@ -30,8 +30,18 @@ def matmul(x: Any, y: Any, /) -> Tensor:
     Shapes: `x: [*B, M, K], y: [*B, K, N] -> [*B, M, N]`; the leading axes broadcast; a vector
     stands for a matrix with one row on the left and one column on the right.
 
+    Integers are summed in their own dtype, which wraps. For bytes, cast both operands to int32:
+    inside `jit` the casts cost nothing, and processors that multiply bytes do so.
+
     Raises:
         ShapeError: the inner sizes differ.
+
+    Example:
+        >>> import lamina as lm
+        >>> x = lm.asarray([[100, 100]], dtype=lm.int8)
+        >>> y = lm.asarray([[2], [3]], dtype=lm.int8)
+        >>> lm.matmul(lm.astype(x, lm.int32), lm.astype(y, lm.int32)).tolist()
+        [[500]]
 
     Source: Python array API 2024.12, `matmul`.
     """

@@ -8,12 +8,15 @@ One of five forms, whichever is estimated to take the fewest cycles:
     wide    a few rows times a matrix along its columns    bound by reading     contract_wide
     plain   loops over the result, the sum inside          tiny, or short k     contract_plain
 
-Either operand may be the one whose columns the vectors run along (`Axes.swapped`).
+Bytes that are cast to i32 are tiled four terms of the sum at a step, where the target has that
+(contract_bytes). Either operand may be the one whose columns the vectors run along
+(`Axes.swapped`).
 """
 
 from __future__ import annotations
 
 from lamina.backend.schedule.policies.contract_axes import Axes, contraction_of
+from lamina.backend.schedule.policies.contract_bytes import byte_roles
 from lamina.backend.schedule.policies.contract_direct import Direct
 from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work, elementwise_above
@@ -70,6 +73,9 @@ def choose(body: Graph, value: Value, target: Target) -> Form:
     for axes in roles:
         tiles = windows is None or (k <= SHALLOW and axes is not windows)
         if tiles and axes.sizes[2] > 1:
+            forms.append(Tiled(Work(body, axes, target)))
+    for axes in byte_roles(value, target):
+        if axes.sizes[2] > 1:
             forms.append(Tiled(Work(body, axes, target)))
     if windows is None or m * n <= MOST_RESULTS:
         dot = Dot(Work(body, roles[m > n], target))

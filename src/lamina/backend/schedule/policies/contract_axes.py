@@ -21,6 +21,7 @@ from lamina.graph.ops import Contract
 
 Letters = tuple[str, ...]
 HALVES = ("f16", "bf16")
+STEP = "step"  # the letter of the sum where several of its terms are one step
 
 
 def contraction_of(graph: Graph) -> Value | None:
@@ -41,10 +42,12 @@ class Axes:
     Attributes:
         value: the contraction.
         swapped: the left operand is the column operand.
+        together: how many terms of the sum are one step of it; the last step may lack some.
     """
 
     value: Value
     swapped: bool = False
+    together: int = 1
 
     @cached_property
     def letters(self) -> tuple[Letters, Letters, Letters]:
@@ -68,6 +71,9 @@ class Axes:
         sizes: dict[str, int] = {}
         for letters, operand in zip(self.letters, self.operands, strict=False):
             sizes |= dict(zip(letters, operand.shape, strict=True))
+        if self.together > 1:
+            terms = math.prod(sizes[c] for c in self.terms)
+            sizes[STEP] = math.ceil(terms / self.together)
         return sizes
 
     @cached_property
@@ -94,8 +100,13 @@ class Axes:
             return found
         return tuple(c for i, c in enumerate(out) if set(out[i:]) <= set(found))
 
-    @cached_property
+    @property
     def k(self) -> Letters:
+        """What a sum steps through: its letters, or one that counts steps of several terms."""
+        return self.terms if self.together == 1 else (STEP,)
+
+    @cached_property
+    def terms(self) -> Letters:
         """Summed letters, in the order of the larger operand; those it lacks come first."""
         rows, columns, out = self.letters
         first, second = columns, rows
@@ -171,11 +182,12 @@ class Access:
         return self.step == 1
 
 
-def access(s: Builder, element: Expr, var: Var) -> Access:
-    """How `element` is read along `var`."""
+def access(s: Builder, element: Expr, var: Var, together: int = 1) -> Access:
+    """How `element` is read along `var`, where that steps over so many terms at a time."""
     found = list(loads(element))
     steps = {s.coefficient(load.offset, var) for load in found}
     steps.discard(0)
+    steps = {c if c is None or c % together else c // together for c in steps}
     plain = len(found) == 1 and found[0].mask is None and _is_load(element)
     if None in steps:
         return Access(None, plain)

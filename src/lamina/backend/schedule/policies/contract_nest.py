@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.nodes import Expr, For, If, Param, Stmt, Var, const
+from lamina.backend.nest.nodes import Const, Expr, For, If, Param, Stmt, Var, const
 from lamina.backend.schedule.loops import bind_inputs, faults, kernel_name, params
 from lamina.backend.schedule.policies.contract_axes import Axes, Letters, Reader, accumulates_in
+from lamina.backend.schedule.policies.contract_bytes import Bytes
 from lamina.backend.schedule.pull import Index, Pull
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
@@ -43,6 +44,8 @@ def over(
     """A loop over a fresh variable around `make(variable)`."""
     first, last = s.lift(start), s.lift(stop)
     low, high = s.range_of(first)[0], s.range_of(last)[1]
+    if isinstance(first, Const):
+        high = low + (high - 1 - low) // step * step + 1
     var = s.bound(Var("i64", s.fresh(hint)), low, max(high - 1, low))
     return For(var.name, first, last, tuple(make(var)), kind, step, copies)
 
@@ -103,7 +106,9 @@ class Work:
     def __post_init__(self) -> None:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, self.body)
-        self.reader = Reader(self.s, self.pull, self.axes)
+        plain = Reader(self.s, self.pull, self.axes)
+        self.bytes = Bytes(plain) if self.axes.together > 1 else None
+        self.reader = self.bytes or plain
         self.dtype = accumulates_in(str(self.axes.value.dtype))
         self.lanes = self.target.lanes("u8" if self.dtype == "bool" else self.dtype)
         self.checks = False
@@ -114,7 +119,9 @@ class Work:
         return self.target.has("fma") or self.target.arch == "aarch64"
 
     def multiply_add(self, a: Expr, b: Expr, c: Expr) -> Expr:
-        """a·b + c as fast as the target can."""
+        """a·b + c as fast as the target can; a is of the row operand where that matters."""
+        if self.bytes is not None:
+            return self.bytes.multiply_add(a, b, c)
         if self.fused:
             return self.s.multiply_add(a, b, c)
         return self.s.add(self.s.multiply(a, b), c)

@@ -120,7 +120,8 @@ class Panels:
         s.faults.clear()
         work.pull.forget()
         last = next((k[c] for c in reversed(self.k) if axes.size_of[c] > 1), flat)
-        return access(s, element, last).unit and not access(s, element, flat).unit
+        along = access(s, element, last, axes.together)
+        return along.unit and not access(s, element, flat).unit
 
     def shared(self, name: str, batch: Letters) -> tuple[Task, Param, int]:
         """The kernel that packs every panel of every batch entry; the buffer as another kernel

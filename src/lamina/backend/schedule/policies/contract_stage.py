@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from lamina.backend.nest.nodes import Alloc, Expr, Stmt
 from lamina.backend.schedule.policies.contract_axes import Access, Letters
-from lamina.backend.schedule.policies.contract_nest import Work, over
+from lamina.backend.schedule.policies.contract_nest import Make, Work, over
 
 STRIP = 16  # elements of a row that are transposed at a time: a cache line of f32
 
@@ -94,9 +94,29 @@ class Stage:
                 at = work.axes.split(s, letters, s.add(self.inner.start, i))
                 return self._put(element, o, i, at)
 
-            return [over(s, "j", self.inner.count, put, "vector")]
+            return self._whole_first("j", self.inner, put, "vector")
 
-        return [over(s, "r", self.outer.count, row)]
+        return self._whole_first("r", self.outer, row)
+
+    def _whole_first(
+        self, hint: str, part: Part, make: Make, kind: str = "serial", start: Expr | int = 0
+    ) -> list[Stmt]:
+        """A loop over a part, the steps of a sum that lack no term in a loop of their own."""
+        s, whole = self.work.s, self._whole(part)
+        if whole is part.count:
+            return [over(s, hint, whole, make, kind, start=start)]
+        return [
+            over(s, hint, whole, make, kind, start=start),
+            over(s, hint, part.count, make, kind, start=whole),
+        ]
+
+    def _whole(self, part: Part) -> Expr:
+        """How many indices of a part are known to be steps of the sum that lack no term."""
+        s, axes = self.work.s, self.work.axes
+        if axes.together == 1 or part.letters != axes.k or s.range_of(part.start) != (0, 0):
+            return part.count
+        whole, lacking = divmod(axes.extent(axes.terms), axes.together)
+        return s.minimum(part.count, whole) if lacking else part.count
 
     def _in_runs(self, element: Element, o: Expr) -> list[Stmt]:
         """A row whose elements lie together only as far as the last letters run."""
@@ -124,7 +144,7 @@ class Stage:
     def _transposed(self, element: Element) -> list[Stmt]:
         """Strips of a cache line of the operand, written across the rows of the block."""
         work, s = self.work, self.work.s
-        whole = s.multiply(s.floor_divide(self.outer.count, STRIP), STRIP)
+        whole = s.multiply(s.floor_divide(self._whole(self.outer), STRIP), STRIP)
 
         def put(o: Expr, i: Expr) -> list[Stmt]:
             work.pull.forget()
@@ -138,7 +158,7 @@ class Stage:
             return [over(s, "j", self.inner.count, column)]
 
         def rest(i: Expr) -> list[Stmt]:
-            return [over(s, "r", self.outer.count, lambda o: put(o, i), start=whole)]
+            return self._whole_first("r", self.outer, lambda o: put(o, i), start=whole)
 
         return [
             over(s, "r", whole, strip, step=STRIP),

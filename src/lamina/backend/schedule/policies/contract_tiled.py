@@ -28,6 +28,7 @@ from lamina.backend.schedule.policies.contract_nest import (
 from lamina.backend.schedule.policies.contract_panels import SHARED, Panels
 from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.policies.contract_stage import Part, Stage
+from lamina.backend.schedule.policies.contract_starts import Starts
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
@@ -82,7 +83,8 @@ def probe(work: Work) -> Reads:
         at = {c: s.loop(c, axes.size_of[c]) for c in still}
         var = s.loop("p", axes.extent(letters[cut:]))
         at |= axes.split(s, letters[cut:], var)
-        return access(s, getattr(reader, which)(at, {}, {}), var)
+        together = axes.together if letters == axes.k else 1
+        return access(s, getattr(reader, which)(at, {}, {}), var, together)
 
     def cut_of(which: str, letters: Letters) -> int:
         regular = (i for i in range(len(letters)) if along(which, letters, i).step is not None)
@@ -289,6 +291,8 @@ class Tiled:
 
     def _stages_columns(self) -> bool:
         reads = self.reads
+        if self.work.bytes is not None:
+            return True
         if not reads.column_n.plain or self._converts:
             return self.m > self.tiles.mr
         line_bytes = FULL_LINES * self.work.target.caches.line_bytes
@@ -328,7 +332,8 @@ class Tiled:
         count = self.chunks * self.batch * grid.rows * grid.columns
         work.chunks = self.chunks
         body = parallel(s, "t", count, one)
-        nest = Nest(name_of("contract", work.axes, work.body), work.parameters(), body, work.checks)
+        form = "contract" if work.bytes is None else "contract_bytes"
+        nest = Nest(name_of(form, work.axes, work.body), work.parameters(), body, work.checks)
         per_task = self.cycles / max(count, 1)
         return Task(nest, max(1, math.ceil(10_000 / max(per_task, 1.0))))
 
@@ -380,6 +385,7 @@ class Tiled:
             allocs.append(stage.alloc())
             found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
             self.columns = stage
+        found += self._fill_starts(allocs)
         if self.mc >= min(self.m, self.grid.task_m):
             return found + self._row_block(s.constant(0), part_k, allocs)
 
@@ -387,6 +393,22 @@ class Tiled:
             return self._row_block(i0, part_k, allocs)
 
         return [*found, over(s, "i0", self.m_count, block, step=self.mc)]
+
+    def _fill_starts(self, allocs: list[Stmt]) -> list[Stmt]:
+        """Finds where the sums over the block of k start."""
+        work, s = self.work, self.work.s
+        room = math.ceil(self.grid.task_n / self.tiles.nr) * self.tiles.nr
+        self.starts = Starts(work, self.tiles.nr, room)
+        if self.starts.flipped is None:
+            return []
+        allocs.append(self.starts.alloc())
+
+        def word(j: Expr, column: Expr, k: Expr) -> Expr:
+            self.panel = s.add(self.panel0, j)
+            summed = work.axes.split(s, work.axes.k, s.add(self.k0, k))
+            return self._column(k, s.multiply(j, self.tiles.nr), column, summed)
+
+        return self.starts.fill(self.n_count, self.k_count, word)
 
     def _row_block(self, i0: Expr, part_k: Part, allocs: list[Stmt]) -> list[Stmt]:
         work, s, axes = self.work, self.work.s, self.work.axes
@@ -441,6 +463,8 @@ class Tiled:
             found += only_if(
                 again, self._lanes(lambda i, v, lane: self._resume(i1, j1, i, v, lane))
             )
+        if self.starts.flipped is not None:
+            found += self._lanes(lambda i, v, lane: self._begin(j1, i, v, lane))
         found += self._sum(step)
         if self.transposed:
             return [*found, *self._keep(i1, j1)]
@@ -524,6 +548,12 @@ class Tiled:
         column = s.add(j1, s.add(s.multiply(v, self.work.lanes), lane))
         kept = s.load("c", self._c_at(row, column), self.work.dtype)
         return [s.store("acc", at, kept)]
+
+    def _begin(self, j1: Expr, i: Expr, v: Expr, lane: Expr) -> list[Stmt]:
+        """Adds to a sum the number at which it starts."""
+        work, s, at = self.work, self.work.s, self._at(i, v, lane)
+        start = self.starts.load(s.add(j1, s.add(s.multiply(v, work.lanes), lane)))
+        return [s.store("acc", at, s.add(s.load("acc", at, work.dtype), start))]
 
     def _keep(self, i1: Expr, j1: Expr) -> list[Stmt]:
         s = self.work.s
