@@ -76,6 +76,7 @@ class _Lifting:
         self.lanes: set[str] = set()  # variables that differ between lanes
         self.varying: dict[Expr, bool] = {}
         self.registers: set[str] = set()
+        self.unrolled = False  # the statement is the only one of an unrolled loop
         self.tiles: dict[str, frozenset[float]] = {}  # extents inside the loops that are kept
 
     def size(self, value: int) -> Var:
@@ -117,11 +118,18 @@ class _Lifting:
     def loop(self, s: For) -> For:
         if s.kind == "vector":
             self.lanes.add(s.var)
-        if s.kind == "unroll" or (s.kind == "vector" and self.in_registers(s.body)):
+        if s.kind == "unroll" or (s.kind == "vector" and self.in_tile(s)):
             self.tiles[s.var] = self.extents(s.body)
-            return replace(s, body=self.body(s.body))
+            around, self.unrolled = self.unrolled, s.kind == "unroll" and len(s.body) == 1
+            body = self.body(s.body)
+            self.unrolled = around
+            return replace(s, body=body)
         start, stop = self.expr(s.start), self.expr(s.stop)
         return replace(s, start=start, stop=stop, body=self.body(s.body, s.kind == "parallel"))
+
+    def in_tile(self, s: For) -> bool:
+        """Whether a vector loop goes over the rows of a tile."""
+        return self.unrolled or self.in_registers(s.body)
 
     def in_registers(self, stmts: tuple[Stmt, ...]) -> bool:
         """Whether statements read or write a tile that is held in registers."""

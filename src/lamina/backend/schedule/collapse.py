@@ -9,7 +9,15 @@ from __future__ import annotations
 import math
 
 from lamina.graph.ir import Graph, Value
-from lamina.graph.ops import Component, Constant, Expand, Interleave, Reduction, splat_value
+from lamina.graph.ops import (
+    Component,
+    Constant,
+    Expand,
+    Interleave,
+    Permute,
+    Reduction,
+    splat_value,
+)
 
 Label = int
 
@@ -39,6 +47,13 @@ def _kept_axes(axes: tuple[int, ...], rank: int) -> list[int]:
     return [i for i in range(rank) if i not in gone]
 
 
+def _sources(v: Value) -> list[int]:
+    """For each axis of a permuted value, the axis of its operand."""
+    order = v.op.order
+    lead = v.type.rank - len(order)
+    return [*range(lead), *(axis + v.type.rank for axis in order)]
+
+
 def _label(graph: Graph) -> tuple[dict[int, list[Label]], set[Label], _Classes]:
     """A label for each axis of each value, those that must stay as they are, and their classes."""
     classes = _Classes()
@@ -58,7 +73,13 @@ def _label(graph: Graph) -> tuple[dict[int, list[Label]], set[Label], _Classes]:
         if isinstance(v.op, Component | Interleave):
             pairs_of = v if isinstance(v.op, Interleave) else v.operands[0]
             pinned.add(labels[pairs_of.id][-1])
+        elif isinstance(v.op, Permute) and _repeats([classes.find(a) for a in labels[v.id]]):
+            pinned.update(labels[v.id])
     return labels, pinned, classes
+
+
+def _repeats(row: list[Label]) -> bool:
+    return len(set(row)) < len(row)
 
 
 def _looped(graph: Graph) -> list[Value]:
@@ -80,6 +101,9 @@ def _same_index(v: Value, labels: dict[int, list[Label]]) -> list[tuple[Label, L
         inner = labels[v.operands[0].id]
         kept = [inner[i] for i in _kept_axes(v.op.axes, len(inner))]
         return list(zip(kept, own, strict=True))
+    if isinstance(v.op, Permute):
+        inner = labels[v.operands[0].id]
+        return [(own[i], inner[axis]) for i, axis in enumerate(_sources(v))]
     if isinstance(v.op, Component):
         return list(zip(own, labels[v.operands[0].id][:-1], strict=True))
     if isinstance(v.op, Interleave):
@@ -141,6 +165,11 @@ def _reshaped(graph: Graph, runs: dict[int, list[list[int]]]) -> Graph:
             op = Expand(tuple(axes), tuple(merged[a] for a in axes))
         elif isinstance(op, Reduction) and op.compose is None:
             op = type(op)(tuple(axes_of(v.operands[0], op.axes)))
+        elif isinstance(op, Permute):
+            inner, sources = runs[v.operands[0].id], _sources(v)
+            op = Permute(
+                tuple(inner.index([sources[i] for i in r]) - len(inner) for r in runs[v.id])
+            )
         elif isinstance(op, Constant) and splat_value(v) is not None:
             op = Constant(op.value, op.dtype, merged)
         operands = tuple(new[o.id] for o in v.operands)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lamina.backend.nest.dependence import memory_of
 from lamina.backend.nest.nodes import (
@@ -25,6 +26,7 @@ from lamina.backend.nest.nodes import (
     Accumulator,
     Alloc,
     Apply,
+    Const,
     Expr,
     Fault,
     For,
@@ -380,10 +382,46 @@ class KernelEmitter:
         start, _, count = self._bounds(s)
         if count is None or not start.is_literal:
             raise VerifyError("an unrolled loop has no constant bounds", [f"loop {s.var}"])
+        first = int(start.name)
+        if not self._is_tile(s):
+            self._unrolled(s, first, count)
+            return
+        aligned = self._aligned_rows(s, first)
+        if aligned is None:
+            self._unrolled(s, first, count, unrolled=(s.var, first, first + count))
+            return
+        for condition, streaming in ((aligned, True), (self.s.not_(aligned), False)):
+            with self.w.when(condition, self._survey(s, s.body).writes):
+                frame = {"streaming": streaming, "unrolled": (s.var, first, first + count)}
+                self._unrolled(s, first, count, **frame)
+
+    def _unrolled(self, s: For, first: int, count: int, **frame: Any) -> None:
         for i in range(count):
-            with self.x.scoped():
-                self.x.env[s.var] = Offset(int(start.name) + i * s.step)
+            with self.x.scoped(**{"unrolled": None, **frame}):
+                self.x.env[s.var] = Offset(first + i * s.step)
                 self.body(s.body)
+
+    def _is_tile(self, s: For) -> bool:
+        """Whether an unrolled loop goes over the rows of a tile, each a vector loop of one size."""
+        inner = s.body[0]
+        if s.step != 1 or len(s.body) != 1 or not isinstance(inner, For) or inner.kind != "vector":
+            return False
+        whole = isinstance(inner.start, Const) and isinstance(inner.stop, Const)
+        return whole and all(isinstance(t, Store | Let) for t in inner.body)
+
+    def _aligned_rows(self, s: For, first: int) -> Lane | None:
+        """Whether the streaming stores of a tile are aligned in all of its rows."""
+        inner = s.body[0]
+        assert isinstance(inner, For)
+        found: Lane | None = None
+        for row in (first, first + 1):  # the others lie as regularly
+            with self.x.scoped():
+                self.x.env[s.var] = Offset(row)
+                aligned = self._aligned(inner, self.x.value(inner.start))
+            if aligned is None:
+                return None
+            found = aligned if found is None else self.s.and_(found, aligned)
+        return found
 
     def _serial(self, s: For) -> None:
         start, stop, count = self._bounds(s)

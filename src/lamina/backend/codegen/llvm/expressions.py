@@ -40,6 +40,7 @@ class Frame:
     mask: Lane | None = None  # lanes of a tail that exist
     copy: tuple[int, ...] = ()  # of each enclosing loop, for partial accumulators
     streaming: bool = False  # the stores that ask for it are known to be aligned
+    unrolled: tuple[str, int, int] | None = None  # of a tile around: its variable, start and stop
 
 
 Binding = Lane | Offset
@@ -216,9 +217,24 @@ class Expressions:
             mask = self.masked(mask)
         buffer, width = self.buffers[e.buffer], self.frame.width
         near = (0, 0)
-        if offset.lanes and e.mask is None:
-            near = self._neighbourhood(e, width)
+        if e.mask is None and not offset.is_uniform:
+            if mask is None and (columns := self._columns(e)):
+                value = self.memory.load_column(buffer, offset, width, columns)
+                if value is not None:
+                    return value
+            if offset.lanes:
+                near = self._neighbourhood(e, width)
         return self.memory.load(buffer, offset, width, mask, near, e.mask is not None)
+
+    def _columns(self, e: Load) -> tuple[int, int] | None:
+        """Which column `e` is of those that the tile around reads, and how many these are."""
+        if self.frame.unrolled is None:
+            return None
+        name, start, stop = self.frame.unrolled
+        shift = self.env[name]
+        if self.affine.coefficient(e.offset, name) != 1 or not isinstance(shift, Offset):
+            return None
+        return shift.constant - start, stop - start
 
     def _neighbourhood(self, e: Load, farthest: int) -> tuple[int, int]:
         """How far before and after `e` the same body reads for certain, in every lane of `e`."""

@@ -255,6 +255,24 @@ class Lanes:
             parts = [self.mix(a, b, range(2 * a.width)) for a, b in pairs]
         return parts[0]
 
+    def turn(self, rows: Sequence[Lane]) -> list[Lane]:
+        """Columns of rows: lane l of result u is lane u of row l (Eklundh 1972).
+
+        There are a power of two of rows, at least as many as each has lanes.
+        """
+        size = rows[0].width
+        vectors = [self.join(rows[k::size]) for k in range(size)]
+        width, h = len(rows), 1
+        while h < size:
+            low = [i if not i & h else width + i - h for i in range(width)]
+            high = [i + h if not i & h else width + i for i in range(width)]
+            for i in range(size):
+                if not i & h:
+                    a, b = vectors[i], vectors[i + h]
+                    vectors[i], vectors[i + h] = self.mix(a, b, low), self.mix(a, b, high)
+            h *= 2
+        return vectors
+
     def intrinsic(
         self, name: str, args: list[Lane], dtype: str, *extra: str, flags: str = ""
     ) -> Lane:

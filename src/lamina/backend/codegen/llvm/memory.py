@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .indices import Indices
 from .integers import known_lanes
 from .lanes import Lane, Lanes, bits_of, llvm_type
-from .offsets import Offset, of_vector
+from .offsets import Offset, of_scalar, of_vector, plus
 from .spread import MOST_LOADS, MOST_LOADS_SMALL, Spread, cover, owners, spread
 from .widths import Machine
 from .writer import Writer, memory_type, pointer_lanes
@@ -33,6 +33,7 @@ class Memory:
     def __init__(self, writer: Writer, lanes: Lanes, indices: Indices, target: Machine) -> None:
         self.w, self.s, self.indices, self.target = writer, lanes, indices, target
         self._nothing: str | None = None
+        self._turned: dict[tuple[str, ...], list[Lane]] = {}  # columns, by the names of their rows
 
     # --- addresses -----------------------------------------------------------------------------
 
@@ -248,6 +249,40 @@ class Memory:
             return self.s.mask([lane >= 0 and lanes[lane] for lane in owner])
         nobody = self.s.constant(False, "bool", width)
         return self.s.mix(mask, nobody, [width if lane < 0 else lane for lane in owner])
+
+    # --- tiles ---------------------------------------------------------------------------------
+
+    def load_column(
+        self, buffer: Buffer, offset: Offset, width: int, columns: tuple[int, int]
+    ) -> Lane | None:
+        """One of the columns of a tile that has its rows side by side in memory.
+
+        The rows are loaded whole and turned in registers, once for all columns.
+
+        Args:
+            columns: which one, and how many of them are read in all.
+        """
+        column, count = columns
+        fits = 4 <= count <= width and not (count & count - 1 or width & width - 1)
+        if not fits or not buffer.constant or (offset.lanes and offset.reach < count * (width - 1)):
+            return None
+        rows = self._rows(buffer, plus(offset, Offset(column), -1), width, count)
+        key = tuple(row.name for row in rows)
+        if key not in self._turned:
+            self._turned[key] = self.s.turn(rows)
+        return self._as_value(buffer, self._turned[key][column])
+
+    def _rows(self, buffer: Buffer, offset: Offset, width: int, count: int) -> list[Lane]:
+        """For each lane, `count` elements from its offset on."""
+        first = Offset(offset.constant, offset.scalars)
+        if not offset.vectors:
+            starts = [plus(first, Offset(n)) for n in offset.lanes]
+        else:
+            varying = self.indices.varying(offset, "i64")
+            starts = [plus(first, of_scalar(self.s.extract(varying, n))) for n in range(width)]
+        kind, align = memory_type(buffer.dtype, count), _align(buffer.dtype)
+        texts = [f"load {kind}, ptr {self.address(buffer, x)}, align {align}" for x in starts]
+        return [self._bits(buffer, text, count) for text in texts]
 
     # --- stores --------------------------------------------------------------------------------
 

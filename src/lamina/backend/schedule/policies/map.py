@@ -17,6 +17,7 @@ from lamina.backend.schedule.loops import (
     stores,
     work_of,
 )
+from lamina.backend.schedule.policies.map_tiles import tiled
 from lamina.backend.schedule.pull import Pull
 from lamina.backend.schedule.schedule import Policy, Schedule, Task
 from lamina.backend.targets import Target
@@ -30,12 +31,14 @@ def accepts(body: Graph) -> bool:
 
 
 def schedule(body: Graph, target: Target) -> Schedule:
-    """A flat loop where the axes collapse into one, else parallel rows with a vector loop each."""
+    """A flat loop where the axes collapse into one, tiles where an input lies across the output,
+    else parallel rows with a vector loop each."""
     flat = collapse(body)
     shape = space_of(flat.outputs[0])
     if len(shape) <= 1:
         return Schedule((_flat(flat, target),))
-    return Schedule((_rows(flat, target),))
+    turned = tiled(flat, target, _streaming(flat, target))
+    return Schedule((_rows(flat, target) if turned is None else turned,))
 
 
 def _streaming(body: Graph, target: Target) -> bool:
