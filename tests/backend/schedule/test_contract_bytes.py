@@ -213,3 +213,16 @@ def test_views_of_operands():
 
     got = np.asarray(product_of_views(lm.asarray(x), lm.asarray(y)))
     np.testing.assert_array_equal(got, expected("ik,jk->ij", [x[::2, ::-1], y]))
+
+
+def test_symbolic_sizes():
+    """Kernels whose sizes are open, with sums that are multiples of four and others."""
+
+    @lm.jit(dynamic_shapes={"x": {0: lm.Dim("M"), 1: lm.Dim("K")}, "y": {0: lm.Dim("K")}})
+    def of_any_size(x: lm.Tensor, y: lm.Tensor) -> lm.Tensor:
+        return lm.matmul(lm.astype(x, lm.int32), lm.astype(y, lm.int32))
+
+    for m, k in [(33, 65), (33, 64), (100, 300), (7, 131), (1, 1)]:
+        x, y = any_bytes(widened("ik,kj->ij", ((m, k), (k, 70)), ("i8", "i8")))
+        got = np.asarray(of_any_size(lm.asarray(x), lm.asarray(y)))
+        np.testing.assert_array_equal(got, expected("ik,kj->ij", [x, y]))
