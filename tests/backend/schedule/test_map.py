@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
+import lamina as lm
 from lamina.backend.compile import compile_graph
-from lamina.backend.schedule.policies import policy_of, schedule
+from lamina.backend.schedule.policies import map_tiles, policy_of, schedule
 from lamina.backend.targets import Target, select
 from lamina.base.dtypes import dtype
 from lamina.base.errors import LaminaError
@@ -16,6 +18,11 @@ from lamina.graph import ops
 from lamina.graph.ir import Graph, TensorType, trace
 from lamina.graph.ir.evaluate import evaluate
 from lamina.runtime import Buffer
+
+
+@pytest.fixture(autouse=True)
+def tiles_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_tiles, "LEAST_TILES", 0)
 
 
 def targets() -> list[str]:
@@ -116,3 +123,20 @@ def test_axes_that_move_together_are_one(target) -> None:
     wide = traced(lambda x: ops.permute(x, (-3, -1, -2)), x.reshape(2, 16, 63))
     (task,), (other,) = schedule(body, target).tasks, schedule(wide, target).tasks
     assert task.lifted().sizes == other.lifted().sizes
+
+
+@pytest.mark.parametrize("shape", [(250, 131), (256, 128), (301, 77)])
+def test_an_update_in_place_happens_once_to_each_element(shape: tuple[int, int]) -> None:
+    """The last tile overlaps the one before: what it reads must not be written already."""
+
+    @lm.jit
+    def step(held: dict[str, Any], g: Any) -> None:
+        held["w"] = held["w"] * 0.5 - g.T
+
+    rng = np.random.default_rng(0)
+    w, g = rng.standard_normal(shape, np.float32), rng.standard_normal(shape[::-1], np.float32)
+    held = {"w": lm.asarray(w.copy())}
+    for _ in range(3):
+        step(held, lm.asarray(g))
+        w = w * np.float32(0.5) - g.T
+        np.testing.assert_array_equal(held["w"].numpy(), w)

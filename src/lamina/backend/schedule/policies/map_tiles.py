@@ -9,7 +9,8 @@
 The elements x[j + w, i + u] of a tile lie side by side for all u: code generation loads them as
 rows and turns the tile with shuffles. Tiles that follow each other read on in the same rows, which
 the machine fetches ahead; stores need no such order. The last tile of an axis begins where it still
-fits, and so computes some elements a second time, to the same values.
+fits, and so computes some elements a second time, to the same values: unless an output has taken
+the place of an input, which is ruled out then.
 """
 
 from __future__ import annotations
@@ -20,8 +21,15 @@ from dataclasses import dataclass, replace
 
 from lamina.backend.nest.affine import operands
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.nodes import Expr, For, Load, Stmt, Store
-from lamina.backend.schedule.loops import bind_inputs, grain_for, kernel, stores, work_of
+from lamina.backend.nest.nodes import Expr, For, Load, Param, Stmt, Store
+from lamina.backend.schedule.loops import (
+    bind_inputs,
+    grain_for,
+    kernel,
+    params,
+    stores,
+    work_of,
+)
 from lamina.backend.schedule.policies.contract_nest import Make, over
 from lamina.backend.schedule.pull import Pull
 from lamina.backend.schedule.schedule import Task
@@ -31,6 +39,7 @@ from lamina.graph.ir import Graph
 
 MOST_COLUMNS = 16  # of a tile: as many registers hold it
 LEAST_COLUMNS = 4
+LEAST_TILES = 64  # of a group: loops over fewer have many forms, for little work
 LEAST_STRIDE = 8  # what lies closer together is read by whole loads without tiles
 MOST_OPERATIONS = 16  # of an element: each is written once a column
 ACROSS_LINES, ALONG_LINES = 16, 4  # cache lines of a block: along the input, along the output
@@ -63,7 +72,8 @@ def _tile(body: Graph, target: Target) -> Tile | None:
     if across is None:
         return None
     columns = _power_up_to(min(rows, MOST_COLUMNS, shape[across]))
-    return Tile(across, columns, rows) if columns >= LEAST_COLUMNS else None
+    few = math.prod(shape) < LEAST_TILES * columns * rows
+    return None if few or columns < LEAST_COLUMNS else Tile(across, columns, rows)
 
 
 def _power_up_to(n: int) -> int:
@@ -135,7 +145,15 @@ class _Tiling:
         inner = part("r", 1, b, along_input)
         outer = For(p.name, s.constant(0), s.constant(math.prod(extents)), (inner,), "parallel")
         elements = math.prod(min(b * m, n * m) for b, m, n in zip(block, sizes, tiles))
-        return Task(kernel("map", self.body, (outer,)), grain_for(elements, work_of(self.body)))
+        nest = kernel("map", self.body, (outer,), self._parameters())
+        return Task(nest, grain_for(elements, work_of(self.body)))
+
+    def _parameters(self) -> tuple[Param, ...]:
+        """Where elements are computed a second time, no output may take the place of an input."""
+        shape, tile = self.shape, self.tile
+        once = shape[tile.across] % tile.columns == 0 and shape[-1] % tile.rows == 0
+        found = params(self.body)
+        return found if once else tuple(replace(p, may_alias="") for p in found)
 
     def _turned(self, rest: list[Expr], q: Expr, r: Expr) -> Stmt:
         """Tile q of the axis across and r of the last one."""
