@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lamina.backend.compile import compile_graph
+from lamina.backend.schedule.policies import map_tiles
 from lamina.base import dtypes
 from lamina.graph.ir import Graph
 from lamina.graph.ir.evaluate import evaluate
@@ -16,15 +17,37 @@ GRAPHS = 500
 BLOCK = 25
 
 
+@pytest.fixture(autouse=True)
+def tiles_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(map_tiles, "LEAST_TILES", 0)
+
+
 def run(
     graph: Graph, arrays: list[np.ndarray], level: int = 3, generic: bool = False
 ) -> list[np.ndarray]:
+    """The results; the same again where they take the memory of inputs."""
     made = compile_graph(graph, level=level, generic=generic)
-    buffers = made.run([Buffer.wrap(a) for a in arrays])
+    found = results_of(graph, made.run([Buffer.wrap(a) for a in arrays]))
+    outputs = {v.id for v in graph.outputs}
+    donated = [v.id not in outputs for v in graph.inputs]
+    in_place = results_of(graph, made.run([owned(a) for a in arrays], donated))
+    for one, other in zip(found, in_place, strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=f"in place\n{graph}")
+    return found
+
+
+def results_of(graph: Graph, buffers: list[Buffer]) -> list[np.ndarray]:
     return [
         np.frombuffer(b, v.dtype.numpy, v.type.size).reshape(v.type.shape)
         for b, v in zip(buffers, graph.outputs, strict=True)
     ]
+
+
+def owned(array: np.ndarray) -> Buffer:
+    """A copy in memory of the runtime's, which a result may take."""
+    made = Buffer(array.nbytes)
+    memoryview(made).cast("B")[:] = array.tobytes()
+    return made
 
 
 def agree(
