@@ -49,11 +49,12 @@ def write(folder: Path) -> None:
     """Write a page for each room that exists, and the page that lists them."""
     folder.mkdir(parents=True, exist_ok=True)
     pages = []
+    described: set[type] = set()
     for name, title in ROOMS.items():
         room = found(name)
         if room is not None:
             page = name.removeprefix("lamina.").replace(".", "_")
-            (folder / f"{page}.rst").write_text(page_of(name, title, room))
+            (folder / f"{page}.rst").write_text(page_of(name, title, room, described))
             pages.append(page)
     head = heading("Reference", "=")
     about = (
@@ -74,8 +75,9 @@ def found(name: str) -> Any:
         return None
 
 
-def page_of(name: str, title: str, room: Any) -> str:
-    """The page of one room."""
+def page_of(name: str, title: str, room: Any, described: set[type] | None = None) -> str:
+    """The page of one room; a class that has been described under another name is left out."""
+    described = set() if described is None else described
     short = "lm" if name == "lamina" else name.replace("lamina.", "lm.", 1)
     parts = [heading(title, "=")]
     if name != "lamina":
@@ -84,7 +86,12 @@ def page_of(name: str, title: str, room: Any) -> str:
     for module, names in groups.items():
         if len(groups) > 1:
             parts.append(heading(first_line(sys.modules.get(module)) or module, "-"))
-        parts += [entry(f"{name}.{each}", attrgetter(each)(room)) for each in names]
+        for each in names:
+            one = attrgetter(each)(room)
+            if not inspect.isclass(one) or one not in described:
+                parts.append(entry(f"{name}.{each}", one))
+            if inspect.isclass(one):
+                described.add(one)
     return "\n".join(parts)
 
 
@@ -100,8 +107,8 @@ def public(room: Any) -> list[str]:
     """Names of classes and functions that a room gives to users.
 
     Those are the names in its `__all__`; without one, what it defines and what it imports as
-    itself (`from a import b as b`), and of a module that it imports so the names in that. Errors
-    stand on the page of `lm` alone.
+    itself (`from a import b as b`), and of a module that it imports so the names in that, unless
+    it has a page of its own. Errors stand on the page of `lm` alone.
     """
     if room is lamina:
         listed = [n for n in dir(lamina) if not n.startswith("_") and n not in lamina._ROOMS]
@@ -111,7 +118,8 @@ def public(room: Any) -> list[str]:
     else:
         passed_on = set(re.findall(r"import (\w+) as \1$", inspect.getsource(room), re.M))
     names = [name for name in dir(room) if not name.startswith("_")]
-    rooms = [n for n in names if n in passed_on and inspect.ismodule(getattr(room, n))]
+    modules = [n for n in names if n in passed_on and inspect.ismodule(getattr(room, n))]
+    rooms = [n for n in modules if getattr(room, n).__name__ not in ROOMS]
     inside = [f"{each}.{name}" for each in rooms for name in public(getattr(room, each))]
     return inside + [
         name

@@ -3,6 +3,7 @@ every picture is drawn by a script, and every name in code style exists."""
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from operator import attrgetter
@@ -117,8 +118,10 @@ def test_every_public_name_is_in_the_reference_with_a_docstring(name: str) -> No
     names = reference.public(room)
     page = reference.page_of(name, reference.ROOMS[name], room)
     assert names
-    for each in names:
-        assert f":: {name}.{each}\n" in page
+    objects = [attrgetter(each)(room) for each in names]
+    for each, one in zip(names, objects, strict=True):
+        twice = inspect.isclass(one) and objects.count(one) > 1  # under one of its names
+        assert twice or f":: {name}.{each}\n" in page
         assert (attrgetter(each)(room).__doc__ or "").strip(), f"{name}.{each} has no docstring"
 
 
