@@ -159,6 +159,25 @@ def test_not_kept(cache: Path) -> None:
     assert not files(cache)
 
 
+def test_a_branch_that_is_decided_counts() -> None:
+    """Its operator of a user's is gone from the program, but stands in the text that names it."""
+
+    @lm.custom_op
+    def thrice(x: Any) -> Any:
+        return x
+
+    @thrice.deflower
+    def _(x: Any) -> Any:
+        return x * 3.0
+
+    def f(x: Any, w: Any) -> Any:
+        y = long(x, w)[0]
+        return lm.cond(lm.asarray(True), lambda: y + 1.0, lambda: thrice(y))
+
+    graph = lm.jit(f).graph(*arguments())
+    assert kept.key_of(graph, build.select(), 3, False) is None
+
+
 def test_body_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     def looped(x: Any, w: Any) -> Any:
         return lm.fori_loop(0, 3, lambda i, x: long(x, w)[0], x)

@@ -123,13 +123,18 @@ def _is_plain(graph: Graph) -> bool:
         op: Any = v.op
         if isinstance(op, Opaque) or not type(op).__module__.startswith("lamina."):
             return False
-        for name in field_names(op):
-            part = getattr(op, name)
-            if isinstance(part, Graph) and not _is_plain(part):
-                return False
-            if getattr(getattr(part, "array", None), "size", 0) > MOST_ELEMENTS:
-                return False
+        if not all(_is_short(getattr(op, name)) for name in field_names(op)):
+            return False
     return True
+
+
+def _is_short(part: Any) -> bool:
+    """Whether a parameter of an op is; bodies may stand in tuples, also where none will run."""
+    if isinstance(part, tuple):
+        return all(map(_is_short, part))
+    if isinstance(part, Graph):
+        return _is_plain(part)
+    return getattr(getattr(part, "array", None), "size", 0) <= MOST_ELEMENTS
 
 
 def _encoded(assembly: Assembly) -> bytes:

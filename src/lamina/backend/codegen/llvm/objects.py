@@ -144,9 +144,7 @@ def compile_kernels(nests: Sequence[Nest], target: KernelTarget) -> list[Compile
     for key, nest in zip(keys, nests):
         if key in found or key in missing:
             continue
-        entry = _ENTRIES.get(key)
-        if entry is None and disk:
-            entry = disk.read(key, compiler_version(), target.key)
+        entry = _stored(key, disk, target)
         if entry is None:
             missing[key] = nest
         else:
@@ -168,9 +166,7 @@ def kernels_of_keys(
     for key, _ in wanted:
         if key in found:
             continue
-        entry = _ENTRIES.get(key)
-        if entry is None and disk:
-            entry = disk.read(key, compiler_version(), target.key)
+        entry = _stored(key, disk, target)
         if entry is None:
             return None
         found[key] = entry
@@ -181,6 +177,14 @@ def kernels_of_keys(
 def load(entry: Entry, target: KernelTarget) -> Loaded:
     """The code of an entry in memory."""
     return _LOADER.load(entry, target)
+
+
+def _stored(key: str, disk: DiskCache | None, target: KernelTarget) -> Entry | None:
+    """The entry of a key, from memory or from disk."""
+    entry = _ENTRIES.get(key)
+    if entry is None and disk:
+        entry = disk.read(key, compiler_version(), target.key)
+    return entry
 
 
 def _keep(entries: dict[str, Entry]) -> None:
