@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import lamina as lm
-from lamina.base.errors import UsageError
+from lamina.base.errors import FormatError, UsageError
 from lamina.functional import conv1d, conv2d, relu
 
 LIBERTIES = ("winograd", "winograd4")
@@ -109,3 +111,43 @@ def test_a_signal() -> None:
     assert is_by_tiles(f, x, w)
     wanted = conv1d(x, w, padding=1).numpy()
     np.testing.assert_allclose(f(x, w).numpy(), wanted, 1e-4, 2e-4)
+
+
+def test_exported_programs_take_the_same_liberties(tmp_path: Path) -> None:
+    x, w = np.zeros((1, 96, 24, 24), np.float32), normal(96, 96, 3, 3)
+    x[0, 0, 8, 8] = np.inf
+    f = lambda x: conv2d(x, w, padding=1)
+    strict, relaxed = lm.export(f, x), lm.export(lm.jit(f, relaxed="winograd"), x)
+    batch = {"x": {0: lm.Dim("B")}}
+    sized = lm.export(lm.jit(f, relaxed="winograd", dynamic_shapes=batch), x)
+    for program in (relaxed, sized):
+        program.save(tmp_path / "program.lamina")
+        loaded = lm.load_program(tmp_path / "program.lamina")
+        assert loaded.signature.relaxed == ("winograd",)
+        assert np.isnan(loaded(x)[0, :, 7:10, 7:10]).any()
+    assert not np.isnan(strict(x)).any()
+
+
+def test_a_file_with_an_unknown_liberty(tmp_path: Path) -> None:
+    program = lm.export(lambda x: x + 1.0, np.zeros(3, np.float32))
+    program.signature = dataclasses.replace(program.signature, relaxed=("haste",))
+    program.save(tmp_path / "program.lamina")
+    with pytest.raises(FormatError, match="there is no liberty 'haste'"):
+        lm.load_program(tmp_path / "program.lamina")
+
+
+def test_training_takes_them() -> None:
+    model = lm.nn.Conv2d(96, 96, 3, padding=1)
+    x = np.zeros((1, 96, 24, 24), np.float32)
+    x[0, 0, 8, 8] = np.inf
+
+    def loss_of(model: Any, x: Any) -> Any:
+        y = model(x)
+        return lm.sum(lm.where(lm.isnan(y), 1.0, 0.0))
+
+    for liberties, is_nan in (((), False), ("winograd", True)):
+        optimizer = lm.optim.SGD(model, lr=0.0)
+        trainer = lm.train.Trainer(model, loss_of, optimizer, relaxed=liberties)
+        assert (float(trainer.train_step(model, optimizer, (x,))["loss"]) > 0) is is_nan
+    with pytest.raises(UsageError, match="there is no liberty"):
+        lm.train.Step(loss_of, relaxed="haste")

@@ -41,7 +41,7 @@ def export(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exported:
     serves them all. The tensors of modules, optimisers and other such objects, those that `f` finds
     elsewhere, and the state of the default random generator are the program's own: they are saved
     with it, and what a call assigns to them is kept for the next call. A module, or a method of
-    one, may be given for `f`.
+    one, may be given for `f`. The program may take the liberties of a jitted function (`relaxed`).
 
     Args:
         f: any function that `lamina.jit` takes, jitted or not.
@@ -72,11 +72,13 @@ def export(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Exported:
             return function(*given[:-1], **given[-1])
 
         whole: Callable[[list[Any]], Any] = run
+        relaxed: tuple[str, ...] = ()
         if isinstance(function, Jitted):
             whole, static, call = function.for_export(call)
+            relaxed = function.relaxed
         with exclusive.lock:
             recipe = Recipe(whole, call, flatten(call))
-            return _Export(recipe, call, names, title, range(len(own)), static).made()
+            return _Export(recipe, call, names, title, range(len(own)), static, relaxed).made()
 
 
 def _parts_of(f: Any) -> tuple[Any, Callable[..., Any], str]:
@@ -130,10 +132,12 @@ class _Export:
         title: str,
         owned: Sequence[int],
         static: Sequence[int | str],
+        relaxed: tuple[str, ...],
     ):
         self.recipe = recipe
         self.call = call
         self.title = title
+        self.relaxed = relaxed
         self.hidden = {*owned, *static}  # positions and names that no caller gives
         self.roots = [*names, *call[-1]]
         self.values: list[Value] = list(recipe.values)
@@ -173,6 +177,7 @@ class _Export:
             result,
             updates,
             writes,
+            self.relaxed,
         )
         return Exported(graph, signature, self.arrays)
 

@@ -28,13 +28,14 @@ class Step:
         precision: in which products are computed: "f32", "bf16", or "f16", where the loss is scaled
             and steps whose gradients overflow are left out.
         clip_norm: the largest norm of all gradients together.
+        relaxed: liberties that the programs may take, as in `lamina.jit`.
         jit: compile; without it every operation runs by itself, which is for looking inside.
 
     Attributes:
         scale: the `LossScale` of "f16", else None.
 
     Raises:
-        UsageError: there is no such precision, or a norm that is not above 0.
+        UsageError: there is no such precision or liberty, or the norm is not above 0.
 
     Example:
         >>> import lamina as lm
@@ -51,6 +52,7 @@ class Step:
         *,
         precision: str = "f32",
         clip_norm: float | None = None,
+        relaxed: Sequence[str] | str = (),
         jit: bool = True,
     ):
         if clip_norm is not None and not clip_norm > 0:
@@ -64,9 +66,9 @@ class Step:
         self.searched: Callable[..., Any] = self._searched
         if jit:
             *others, update = self.programs
-            self.programs = [lm.jit(f) for f in others]
-            self.programs.append(lm.jit(update, static_argnames="count"))
-            self.searched = lm.jit(self._searched)
+            self.programs = [lm.jit(f, relaxed=relaxed) for f in others]
+            self.programs.append(lm.jit(update, static_argnames="count", relaxed=relaxed))
+            self.searched = lm.jit(self._searched, relaxed=relaxed)
 
     def __call__(self, model: nn.Module, optimizer: AnyOptimizer, *batches: Any) -> Measures:
         """Take the gradients of the batches, and move the model once.

@@ -48,6 +48,7 @@ class Trainer:
         log_every: steps between records.
         peak_flops_per_s: what the machine can do, as from `measured_peak`; records then have the
             utilisation, the share of it that the products of the steps reach.
+        relaxed: liberties that the steps may take, such as "winograd", see `lamina.jit`.
         jit: compile; without it every operation runs by itself, which is for looking inside.
 
     Attributes:
@@ -86,6 +87,7 @@ class Trainer:
         evaluate_every: int | None = None,
         log_every: int = 50,
         peak_flops_per_s: float | None = None,
+        relaxed: Sequence[str] | str = (),
         jit: bool = True,
     ):
         counts = [accumulate, log_every, checkpoint_every, evaluate_every]
@@ -96,7 +98,9 @@ class Trainer:
             )
         self.model = model
         self.optimizer = optimizer
-        self.train_step = Step(loss_of, precision=precision, clip_norm=clip_norm, jit=jit)
+        self.train_step = Step(
+            loss_of, precision=precision, clip_norm=clip_norm, relaxed=relaxed, jit=jit
+        )
         self.metrics = dict(metrics or {})
         self.average = average
         self.accumulate = accumulate

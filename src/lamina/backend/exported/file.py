@@ -25,6 +25,7 @@ from lamina.backend.exported.program import Exported, Signature
 from lamina.backend.exported.structure import checked, is_index, is_plain, leaves
 from lamina.base import safetensors
 from lamina.base.errors import FormatError, LaminaError
+from lamina.base.liberties import liberties
 from lamina.graph import ops as _ops  # noqa: F401  the parser knows the ops that are defined
 from lamina.graph.ir import Graph, TensorType
 from lamina.graph.ir.parser import parse
@@ -118,6 +119,7 @@ def _described(signature: Signature) -> dict[str, Any]:
         "result": signature.result,
         "updates": signature.updates,
         "writes": signature.writes,
+        "relaxed": signature.relaxed,
     }
 
 
@@ -144,7 +146,8 @@ def _signature(found: Any, graph: Graph) -> Signature:
     if not _texts([found["name"], *known]) or len(set(known)) != len(known):
         raise ValueError("arguments have no names")
     result = checked(found["result"], 0, counts[1])
-    return Signature(found["name"], names, arguments, keywords, result, updates, writes)
+    relaxed = liberties(found.get("relaxed", ()))  # which the first files did not name
+    return Signature(found["name"], names, arguments, keywords, result, updates, writes, relaxed)
 
 
 def _texts(values: Any) -> bool:

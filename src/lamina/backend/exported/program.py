@@ -37,6 +37,7 @@ class Signature:
         result: the structure of what a call returns.
         updates: (input, output): state that a call replaces.
         writes: (argument, path, output): what a call assigns into a list or dict of the caller.
+        relaxed: liberties that the program may take.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Signature:
     result: Structure
     updates: tuple[tuple[int, int], ...] = ()
     writes: tuple[tuple[str, Path, int], ...] = ()
+    relaxed: tuple[str, ...] = ()
 
 
 class Exported:
@@ -92,18 +94,26 @@ class Exported:
                 [f"takes: {', '.join(map(str, self.inputs.values()))}"],
                 "call it with arrays",
             )
-        return execution.compile(self.graph)
+        return execution.compile(self.graph, relaxed=self.signature.relaxed)
 
     def _for(self, sizes: Mapping[str, int]) -> _Sized:
         """The program for given sizes; those used last are kept."""
         key = tuple(sizes.values())
         found = self._sized.get(key)
         if found is None:
-            found = _Sized.of(self.graph, sizes) if sizes else _Sized(self.program, self.graph, ())
+            found = self._sized_for(sizes) if sizes else _Sized(self.program, self.graph, ())
             if len(self._sized) >= PROGRAMS_KEPT:
                 self._sized.pop(next(iter(self._sized)), None)
             self._sized[key] = found
         return found
+
+    def _sized_for(self, sizes: Mapping[str, int]) -> _Sized:
+        """The program for these sizes of its symbols, whose kernels serve others too."""
+        opened, numbers = numbers_as_inputs(self.graph, len(self.graph.inputs))
+        graph = graph_at(opened, sizes)
+        given = tuple(execution.scalar(n.at(sizes), dtype) for n, dtype in numbers)
+        program = execution.compile(graph, generic=True, relaxed=self.signature.relaxed)
+        return _Sized(program, graph, given)
 
     @property
     def inputs(self) -> dict[str, TensorType]:
@@ -235,14 +245,6 @@ class _Sized:
     program: Any
     graph: Graph
     numbers: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, graph: Graph, sizes: Mapping[str, int]) -> _Sized:
-        """The program for these sizes of its symbols, whose kernels serve others too."""
-        opened, numbers = numbers_as_inputs(graph, len(graph.inputs))
-        made = graph_at(opened, sizes)
-        given = tuple(execution.scalar(n.at(sizes), dtype) for n, dtype in numbers)
-        return cls(execution.compile(made, generic=True), made, given)
 
 
 def _fits(number: Any, type: TensorType) -> bool:
