@@ -44,7 +44,8 @@ def ran(graph: Graph, arrays: list[np.ndarray], **options: object) -> list[np.nd
 
 def optimised(compiled: Compiled) -> Graph:
     """The graph of a program as the last pass before fusing left it."""
-    return compiled.record.stages[-2].graph
+    names = [stage.name for stage in compiled.record.stages]
+    return compiled.record.stages[names.index("fuse") - 1].graph
 
 
 def count(graph: Graph, name: str) -> int:

@@ -23,6 +23,7 @@ from lamina.graph.passes import (
     merge_equal,
     merge_loops,
     narrow_contractions,
+    save_less,
     simplify,
     split_reductions,
     trim_loops,
@@ -42,6 +43,7 @@ PASSES = (
     legalize,
     split_reductions,
     winograd,
+    save_less,
 )
 ROW = TensorType(float32, (8,))
 

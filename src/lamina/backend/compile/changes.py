@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lamina.backend.compile.order import ordered
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.printer import names, statement
 from lamina.graph.ops import Constant, Fusion, Item, splat_value
 from lamina.graph.passes.fuse import is_step
+from lamina.graph.passes.order import ordered
 
 LINE_LENGTH = 200  # longer statements are cut
 LITERAL_ELEMENTS = 16  # longer arrays are counted rather than written

@@ -10,7 +10,6 @@ import numpy as np
 
 from lamina.backend.compile.control import Control, control_of
 from lamina.backend.compile.foreign import ForeignCall, foreign_call
-from lamina.backend.compile.order import before_barriers, ordered
 from lamina.backend.schedule.policies import policy_of
 from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
@@ -18,6 +17,7 @@ from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
 from lamina.graph.ops import Barrier, Fusion, Item
 from lamina.graph.passes.fuse import is_step
+from lamina.graph.passes.order import before_barriers, ordered
 
 
 @dataclass(eq=False)

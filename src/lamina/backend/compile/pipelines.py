@@ -20,6 +20,7 @@ from lamina.graph.passes import (
     merge_equal,
     merge_loops,
     narrow_contractions,
+    save_less,
     simplify,
     split_complex,
     split_reductions,
@@ -105,6 +106,7 @@ LEVELS = (
             fold_constants,
             drop_dead,
             fuse,
+            save_less,
         ),
     ),
     Pipeline(
@@ -126,6 +128,7 @@ LEVELS = (
             merge_equal,
             drop_dead,
             fuse,
+            save_less,
         ),
     ),
 )

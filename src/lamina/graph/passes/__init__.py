@@ -14,6 +14,7 @@ from lamina.graph.passes.narrow_contractions import narrow_contractions as narro
 from lamina.graph.passes.pass_ import Pass as Pass
 from lamina.graph.passes.pass_ import Record as Record
 from lamina.graph.passes.pass_ import graph_pass as graph_pass
+from lamina.graph.passes.save_less import save_less as save_less
 from lamina.graph.passes.simplify import simplify as simplify
 from lamina.graph.passes.split_complex import split_complex as split_complex
 from lamina.graph.passes.split_reductions import split_reductions as split_reductions
@@ -35,4 +36,5 @@ PASSES: tuple[Pass, ...] = (
     legalize,
     split_reductions,
     fuse,
+    save_less,
 )

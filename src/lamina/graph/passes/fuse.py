@@ -157,7 +157,7 @@ class _Fuser:
         return own + extra_loads + sum(self.cone_cost.get(o.id, 0) for o in v.operands)
 
     def _better_stored(self, v: Value, cost: int) -> bool:
-        if _is_cheap_view(v):
+        if is_cheap_view(v):
             return False
         users = self._users(v)
         if len(users) > 1 and cost > RECOMPUTE_LIMIT:
@@ -166,7 +166,7 @@ class _Fuser:
             if isinstance(user.op, Contract) and (cost > CONTRACT_LIMIT or len(users) > 1):
                 return True
             replicates = user.op.view is not None and user.type.size > v.type.size
-            if replicates and cost > REPLICATE_LIMIT and not _same_elements(user, v):
+            if replicates and cost > REPLICATE_LIMIT and not reads_once(user):
                 return True
         return self._length(v) > GROUP_LIMIT
 
@@ -176,7 +176,7 @@ class _Fuser:
         stack = list(self.graph.users[v.id])
         while stack:
             user = stack.pop()
-            if _is_cheap_view(user) and user.id not in self.whole:
+            if is_cheap_view(user) and user.id not in self.whole:
                 stack.extend(self.graph.users[user.id])
             else:
                 found.append(user)
@@ -482,7 +482,7 @@ def _is_literal(v: Value) -> bool:
     )
 
 
-def _is_cheap_view(v: Value) -> bool:
+def is_cheap_view(v: Value) -> bool:
     """A value that is another one seen at other indices, like a permutation or a window."""
     view = v.op.view is not None and v.op.lane is None and bool(v.operands) and v.op.cost <= 2
     return view and not _has_many_parts(v)
@@ -493,7 +493,7 @@ def _has_many_parts(v: Value) -> bool:
     return isinstance(v.op, Concatenate) and len(v.operands) > PARTS_LIMIT
 
 
-def _same_elements(user: Value, v: Value) -> bool:
+def reads_once(user: Value) -> bool:
     """A padding or concatenation reads each element once, however large its result is."""
     return user.op is not None and user.op.name in ("pad", "concatenate", "interleave")
 
