@@ -28,6 +28,7 @@ class Plan:
         settle_s: pause before a turn, in which the threads of the peer before stop spinning.
         setup_timeout_s: for preparing and checking, compilation included.
         seed: of the order of the turns.
+        isa: what all peers are confined to, of `peers.ISAS`; empty for all that there is.
     """
 
     passes: int = 5
@@ -36,6 +37,7 @@ class Plan:
     settle_s: float = 0.15
     setup_timeout_s: float = 600.0
     seed: int = 0
+    isa: str = ""
 
     @property
     def pass_timeout_s(self) -> float:

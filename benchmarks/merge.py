@@ -17,7 +17,7 @@ from benchmarks.roofline import Limits
 from benchmarks.workloads import every
 
 SAME_MACHINE = ("processor", "architecture", "family_model_stepping", "caches", "logical_cpus")
-SAME_PLAN = ("passes", "seconds", "threads")
+SAME_PLAN = ("passes", "seconds", "threads", "isa")
 
 
 def merged(old: Results, new: Results) -> Results:

@@ -18,6 +18,20 @@ KEEP_FREED_MEMORY = {
 """Tells glibc to keep freed memory, so that large results meet no page faults."""
 
 
+ISAS: dict[str, dict[str, str]] = {
+    "avx2": {
+        "LAMINA_TARGET": "avx2",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "DNNL_MAX_CPU_ISA": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+    },
+}
+"""What tells each peer to use no more than some instructions, by the name of Lamina's target."""
+
+
 @dataclass(frozen=True)
 class Peer:
     """A system that runs the workloads.
@@ -31,6 +45,7 @@ class Peer:
         default: whether it takes part when `--peers` is not given.
         optional: whether it does so only where it is installed.
         ranked: whether it can be the best peer.
+        confined: whether it can be told to use fewer instructions than there are.
     """
 
     name: str
@@ -41,6 +56,7 @@ class Peer:
     default: bool = True
     optional: bool = False
     ranked: bool = True
+    confined: bool = True
 
     @property
     def takes_part(self) -> bool:
@@ -98,6 +114,7 @@ PEERS: dict[str, Peer] = {
             "under jax.jit, waited for with block_until_ready; NPROC sets the threads of XLA's "
             "pool; images are NHWC",
             environment={"JAX_PLATFORMS": "cpu"},
+            confined=False,  # XLA's own code is by a flag, its products are not
         ),
         Peer(
             "onnxruntime",
@@ -105,6 +122,7 @@ PEERS: dict[str, Peer] = {
             "onnxruntime",
             "graphs of ONNX whose weights are constants; forward passes only",
             optional=True,
+            confined=False,
         ),
         Peer(
             "openvino",
@@ -113,6 +131,7 @@ PEERS: dict[str, Peer] = {
             "the same graphs, for the shortest time of one call; in rows of bf16 it computes them "
             "in bf16",
             optional=True,
+            confined=False,
         ),
         Peer(
             "numpy",

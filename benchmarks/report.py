@@ -204,13 +204,15 @@ def aligned_table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
 
 def legend(results: Results) -> str:
     """How to read the table."""
+    isa = results.plan.isa
+    confined = f" each confined to {isa}," if isa else ""
     return (
         f"Medians of {results.plan.passes} passes of {results.plan.seconds:g} s, half the distance "
         f"between the quartiles of the passes after ±, and in brackets the share of the floor "
-        f"reached. {results.plan.threads} threads in every peer, a fresh process for each peer and "
-        f"workload, peers in random order in each pass, results checked against float64 before "
-        f"timing. The floor is the larger of unavoidable operations over the f32 multiply-add peak "
-        f"and compulsory bytes over the bandwidth at that working set. "
+        f"reached. {results.plan.threads} threads in every peer,{confined} a fresh process for "
+        f"each peer and workload, peers in random order in each pass, results checked against "
+        f"float64 before timing. The floor is the larger of unavoidable operations over the f32 "
+        f"multiply-add peak and compulsory bytes over the bandwidth at that working set. "
         f"{NOTHING}: the peer has no such thing."
     )
 

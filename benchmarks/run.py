@@ -42,6 +42,7 @@ examples:
   python -m benchmarks.run --peers lamina,torch,torch_compile
   python -m benchmarks.run --peers all --threads 1 --out /tmp/one-thread
   python -m benchmarks.run --only 'mm_*' --merge        these rows anew in docs/benchmarks
+  python -m benchmarks.run --isa avx2 --out /tmp/avx2   as on a processor without AVX-512
   python -m benchmarks.run --list                       names of workloads and peers
 """
 
@@ -62,6 +63,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, metavar="N", default=2, help="in every peer (2)")
     parser.add_argument("--quick", action="store_true", help="2 short passes, fewer limits")
     parser.add_argument(
+        "--isa",
+        choices=peers.ISAS,
+        help="confine all peers to these instructions, and leave out those that cannot be",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
@@ -76,6 +82,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="print what there is, and stop")
     options = parser.parse_args(arguments)
     whole = options.only == "*" and options.peers == default and not options.quick
+    whole = whole and options.isa is None
     options.out = options.out or (RECORD if whole or options.merge else SCRATCH)
     if options.merge and options.quick:
         parser.error("--merge: rows of --quick do not mix with others")
@@ -84,6 +91,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         options.chosen = choose_peers(options.peers)
     except ValueError as problem:
         parser.error(str(problem))
+    if options.isa is not None:
+        options.chosen = [peer for peer in options.chosen if peer.confined]
     for name in ("passes", "seconds", "threads"):
         value = getattr(options, name)
         if value is not None and value <= 0:
@@ -143,7 +152,10 @@ def plan_of(options: argparse.Namespace, threads: int) -> Plan:
     seconds = options.seconds or (0.05 if options.quick else 0.5)
     settle_s = 0.02 if options.quick else Plan.settle_s
     seed = time.time_ns() % 1_000_000
-    return Plan(passes=passes, seconds=seconds, threads=threads, settle_s=settle_s, seed=seed)
+    isa = options.isa or ""
+    return Plan(
+        passes=passes, seconds=seconds, threads=threads, settle_s=settle_s, seed=seed, isa=isa
+    )
 
 
 def measure_limits(threads: int, quick: bool, cache: Path) -> Limits:
@@ -268,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print(listing())
         return 0
+    os.environ.update(peers.ISAS.get(options.isa, {}))  # which all processes of peers inherit
     console = Console(stderr=True, soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="lamina-bench-", ignore_cleanup_errors=True) as cache:
         results = Run(options, console).go(Path(cache))

@@ -88,3 +88,14 @@ def test_a_quick_run(tmp_path):
     product = next(w for w in found["workloads"] if w["name"] == "mm_500")
     assert product["floor"]["seconds"] > 0
     assert (tmp_path / "results.md").read_text().startswith("# Benchmarks")
+
+
+def test_all_peers_are_confined_or_left_out() -> None:
+    options = run.parse(["--isa", "avx2", "--peers", "all"])
+    names = [peer.name for peer in options.chosen]
+    assert {"lamina", "torch", "numpy"} <= set(names)
+    assert not {"jax", "onnxruntime", "openvino"} & set(names)
+    assert run.plan_of(options, threads=2).isa == "avx2"
+    assert options.out == run.SCRATCH
+    with pytest.raises(SystemExit):
+        run.parse(["--isa", "sparc"])
