@@ -39,6 +39,12 @@ def test_less_than_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
         assert avx2.key != generic.key
 
 
+def test_a_few_cores_cannot_count_on_the_last_cache_of_a_whole_processor() -> None:
+    target = described("avx512").with_cores(2)
+    assert target.with_caches(l3_bytes=260 << 20).l3_share_bytes == 32 << 20
+    assert target.with_caches(l3_bytes=8 << 20).l3_share_bytes == 8 << 20
+
+
 @pytest.mark.skipif(not X86, reason="an x86-64 machine")
 @pytest.mark.parametrize(
     ("cpu", "name", "fma_units"),

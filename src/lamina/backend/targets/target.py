@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from lamina.base.dtypes import DType
 from lamina.base.dtypes import dtype as find_dtype
 
+MOST_L3_BYTES = 16 << 20  # that a core can count on, of all processors so far
+
 
 @dataclass(frozen=True)
 class Caches:
@@ -62,6 +64,15 @@ class Target:
     def lanes(self, dtype: DType | str) -> int:
         """How many elements fill a vector register."""
         return self.vector_bytes // find_dtype(dtype).size_bytes
+
+    @property
+    def l3_share_bytes(self) -> int:
+        """What these cores can count on of the last cache.
+
+        A virtual machine with a few cores reports the cache of the whole processor, most of which
+        serves others.
+        """
+        return min(self.caches.l3_bytes, self.cores * MOST_L3_BYTES)
 
     @property
     def llvm_features(self) -> str:

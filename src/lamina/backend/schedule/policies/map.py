@@ -44,7 +44,7 @@ def schedule(body: Graph, target: Target) -> Schedule:
 def _streaming(body: Graph, target: Target) -> bool:
     """Whether the outputs are too large to be found in the cache later."""
     total = sum(v.type.size_bytes for v in (*body.inputs, *body.outputs))
-    return total > 2 * target.caches.l3_bytes
+    return total > 2 * target.l3_share_bytes
 
 
 def _with_streaming(statements: list[Stmt], streaming: bool) -> tuple[Stmt, ...]:
