@@ -45,6 +45,18 @@ def test_every_dtype_in_memory(target, name, kind):
         np.testing.assert_array_equal(o, x + y)
 
 
+@pytest.mark.parametrize("name", ["i8", "i16", "bf16", "f16", "f32"])
+@pytest.mark.parametrize("n", [1, 9, 17, 33, 65])
+def test_one_lane_beyond_whole_vectors(target, name, n):
+    """It is stored alone, also where it has been computed in a wider vector."""
+    text = ADD.format(t=name, n=n, kind="vector ", op="+")
+    wide = text.replace("x[j] + y[j]", f"cast<{name}>(cast<f32>(x[j]) + cast<f32>(y[j]))")
+    x, y = sample(name, n) // 2, sample(name, n, 1) // 2
+    o = np.zeros(n, x.dtype)
+    run(wide, target, x, y, o)
+    np.testing.assert_array_equal(o, x + y)
+
+
 def test_bounds_known_only_at_run_time(target):
     text = """
     kernel ragged(x: f32[4096] in, o: f32[4096] out) {

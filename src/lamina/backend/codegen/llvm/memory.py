@@ -348,7 +348,15 @@ class Memory:
         self, buffer: Buffer, offset: Offset, beyond: int, value: Lane, mask: Lane | None,
         streaming: int = 0,
     ) -> None:  # fmt: skip
-        """A store of elements side by side."""
+        """A store of elements side by side.
+
+        One lane alone is stored as a scalar: LLVM would do so too, but with four bytes where the
+        vector of narrow elements has been cut from one of i32.
+        """
+        known = None if mask is None else known_lanes(mask)
+        if known is not None and sum(known) == 1:
+            lane = known.index(True)
+            value, mask, beyond = self.s.extract(value, lane), None, beyond + lane
         width, align = value.width, _align(buffer.dtype)
         pointer = self.address(buffer, offset, beyond)
         if mask is None:
