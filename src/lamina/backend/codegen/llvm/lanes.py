@@ -119,6 +119,11 @@ def expansion(op: str) -> Callable[..., Lane] | None:
     return None
 
 
+def _is_power_of_two(x: Lane) -> bool:
+    """Whether `x` is such a literal, by which LLVM multiplies instead."""
+    return x.is_literal and int(x.name, 16) & (1 << 52) - 1 == 0
+
+
 class Lanes:
     """Emits lane arithmetic into one function body.
 
@@ -154,7 +159,10 @@ class Lanes:
         f16 and bf16 are computed in f32 and rounded once per op.
         """
         width = max(a.width for a in args)
-        args = [self.broadcast(a, width) for a in args]
+        if op == "divide" and args[1].width == 1:
+            args = [self.broadcast(args[0], width), args[1]]  # division wants to know
+        else:
+            args = [self.broadcast(a, width) for a in args]
         if op in ("cast", "bitcast"):
             return getattr(self, op)(args[0], dtype)
         if args[-1].dtype in HALVES and op not in _BITWISE:
@@ -344,6 +352,8 @@ class Lanes:
         """IEEE division; integers have `floor_divide`."""
         if not a.is_float:
             raise TypeError(f"divide takes floats, got {a.dtype}; integers have floor_divide")
+        if b.width == 1 < a.width and self.has_avx512(a) and not _is_power_of_two(b):
+            return self.divide_by_same(a, b)
         return self.binary("fdiv", *self.same_width(a, b))
 
     def multiply_add(self, a: Lane, b: Lane, c: Lane) -> Lane:
