@@ -30,6 +30,7 @@ kernel everything(x: f32[8192] in, q: i32[8] in, y: f32[8] out, z: f32[8192] out
     unroll for u in 0..4 {
       r[u] = exp(select(n != u, y[0], -0.0))
     }
+    prefetch x[i*1024 + 1024]
     for k in i..minimum(i + 4, 8) step 2 {
       z[k] = multiply_add(s, 1e-30, $0 / 3.0)
     }

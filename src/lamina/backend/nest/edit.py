@@ -30,6 +30,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -290,6 +291,8 @@ class _Substitution:
             case Store():
                 mask = self.mask(stmt.mask)
                 return replace(stmt, offset=e(stmt.offset), value=e(stmt.value), mask=mask)
+            case Prefetch():
+                return replace(stmt, offset=e(stmt.offset))
             case Accumulator():
                 return replace(stmt, init=e(stmt.init))
             case Accumulate():

@@ -21,6 +21,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -107,6 +108,8 @@ class _Run:
                 at, new = self.value(offset), self.value(value)
                 if mask is None or self.value(mask):
                     self.buffers[buffer][self.inside(buffer, at)] = new
+            case Prefetch():
+                pass
             case Accumulator(name, _, op, init):
                 self.values[name] = self.value(init)
                 self.combiners[name] = op

@@ -43,6 +43,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -104,6 +105,8 @@ class _Lifting:
             case Store():
                 offset = s.offset if s.buffer in self.registers else self.expr(s.offset)
                 return replace(s, offset=offset, value=self.expr(s.value), mask=self.mask(s.mask))
+            case Prefetch():
+                return replace(s, offset=self.expr(s.offset))
             case Accumulate():
                 return replace(s, value=self.expr(s.value), mask=self.mask(s.mask))
             case Alloc():

@@ -124,6 +124,15 @@ class Store(Stmt):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Prefetch(Stmt):
+    """Asks for the line of `buffer[offset]` in the nearest cache; of a vector loop, that of the
+    first lane. Changes nothing else: the offset may lie outside of the buffer."""
+
+    buffer: str
+    offset: Expr
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Accumulator(Stmt):
     """Declares `name`, which starts at the identity-like value `init` and combines with `op`
     (add, multiply, maximum, minimum, and, or). Read it with Var(name) after the loops."""

@@ -19,6 +19,7 @@ from lamina.backend.nest.nodes import (
     Load,
     Nest,
     Param,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -179,7 +180,7 @@ class _Parser:
             return Accumulate(name, self.expr(), self.mask())
         rules: dict[str, Callable[[], Stmt]] = {
             "let": self.let, "acc": self.accumulator, "alloc": self.alloc, "if": self.condition,
-            "fault": self.fault, "for": self.loop,
+            "fault": self.fault, "for": self.loop, "prefetch": self.prefetch,
         }  # fmt: skip
         rule = self.loop if self.peek in _KINDS else rules.get(self.peek)
         if rule is None:
@@ -189,11 +190,20 @@ class _Parser:
     def mask(self) -> Expr | None:
         return self.expr() if self.skip("if") else None
 
-    def store(self) -> Store:
+    def element(self) -> tuple[str, Expr]:
+        """`buffer[offset]`."""
         name = self.take("name")
         self.expect("[")
         offset = self.expr()
         self.expect("]")
+        return name, offset
+
+    def prefetch(self) -> Prefetch:
+        self.expect("prefetch")
+        return Prefetch(*self.element())
+
+    def store(self) -> Store:
+        name, offset = self.element()
         self.expect("=")
         value = self.expr()
         mask = self.mask()

@@ -34,6 +34,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -82,6 +83,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
             return (stmt.value,)
         case Store():
             found = (stmt.offset, stmt.value)
+        case Prefetch():
+            return (stmt.offset,)
         case Accumulator():
             return (stmt.init,)
         case Accumulate():
@@ -271,6 +274,8 @@ class _Printer:
                 streaming = " streaming" if stmt.streaming else ""
                 mask = "" if stmt.mask is None else f" if {texts[2]}"
                 self.line(f"{self.shown(stmt.buffer)}[{texts[0]}] = {texts[1]}{mask}{streaming}")
+            case Prefetch():
+                self.line(f"prefetch {self.shown(stmt.buffer)}[{texts[0]}]")
             case Accumulator(name, dtype, op):
                 self.line(f"acc {self.declare(name, dtype)}: {dtype} = {op} {texts[0]}")
             case Accumulate():
@@ -413,6 +418,8 @@ class _Key:
                 head = f"let {self.declare(s.name)}"
             case Store():
                 head = f"store {self.shown(s.buffer)} {s.streaming} {s.mask is None}"
+            case Prefetch():
+                head = f"prefetch {self.shown(s.buffer)}"
             case Accumulator():
                 head = f"acc {self.declare(s.name)} {s.dtype} {s.op}"
             case Accumulate():

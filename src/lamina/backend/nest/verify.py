@@ -21,6 +21,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -137,6 +138,9 @@ class _Verifier:
                 self.vars[name] = value.dtype
             case Store():
                 self.store(stmt)
+            case Prefetch(buffer, offset):
+                self.require(buffer in self.buffers, f"{buffer} is no buffer in scope")
+                self.require(offset.dtype == "i64", "an offset is i64")
             case Accumulator(name, dtype, op, init):
                 self.declare(name)
                 self.require(op in _COMBINERS, f"nothing accumulates by {op!r}")

@@ -34,6 +34,7 @@ from lamina.backend.nest.nodes import (
     Let,
     Load,
     Nest,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -234,6 +235,8 @@ class KernelEmitter:
                     self.x.env[s.name] = self.x.value(s.value)
             case Store():
                 self._store(s)
+            case Prefetch():
+                self.memory.prefetch(self.x.buffers[s.buffer], self.x.offset(s.offset))
             case Accumulator():
                 init = self.x.value(s.init)
                 self.accumulators.declare(s.name, s.dtype, s.op, init, self.x.frame)

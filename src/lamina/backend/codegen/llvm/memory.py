@@ -250,6 +250,12 @@ class Memory:
         nobody = self.s.constant(False, "bool", width)
         return self.s.mix(mask, nobody, [width if lane < 0 else lane for lane in owner])
 
+    def prefetch(self, buffer: Buffer, offset: Offset) -> None:
+        """Asks for a line in the nearest cache, to be read."""
+        self.w.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        pointer = self.address(buffer, offset)
+        self.w.do(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
+
     # --- tiles ---------------------------------------------------------------------------------
 
     def load_column(

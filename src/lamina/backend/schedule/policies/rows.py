@@ -15,6 +15,7 @@ from lamina.backend.nest.nodes import (
     Accumulator,
     Alloc,
     For,
+    Prefetch,
     Stmt,
     Store,
     Var,
@@ -77,6 +78,7 @@ class _Rows:
         self.level = self._levels()
         self.across = self._is_short()
         self.staged = {} if self.across else self._staged()
+        self.fetched = () if self.across else self._fetched()
 
     def _is_short(self) -> bool:
         """Whether a row is so short, and so cheap, that lanes are better filled with rows."""
@@ -131,6 +133,21 @@ class _Rows:
             for v in costly:
                 found.setdefault(min(needed[v.id]), []).append(v)
         return found
+
+    def _fetched(self) -> tuple[int, ...]:
+        """The inputs whose next row is asked for while this one is computed with.
+
+        They are read first in a row, when the processor has nothing else to do. Where the rows of
+        two iterations crowd the nearest cache, the order of memory is enough for it to fetch ahead.
+        """
+        found = tuple(i for i, v in enumerate(self.body.inputs) if v.type.shape == self.space)
+        given = len(found) + len(self._row_outputs())
+        held = given + len(found) + sum(map(len, self.staged.values()))
+        row_bytes = math.prod(self.inner) * self.reductions[0].dtype.size_bytes
+        caches = self.target.caches
+        near = held * row_bytes <= caches.l1d_bytes
+        far = given * math.prod(self.kept) * row_bytes > caches.l2_bytes
+        return found if near and far else ()
 
     def _last_phase(self) -> int:
         return (
@@ -224,6 +241,9 @@ class _Rows:
             value = pull.element(r.operands[0], index)
             accumulate = accumulator_dtype(r)
             body.append(Accumulate(f"acc{r.id}", s.cast(value, accumulate)))
+        if phase == 1:
+            following = s.add(s.linearize(index, self.space), math.prod(self.inner))
+            body += [Prefetch(f"in{i}", following) for i in self.fetched]
         outs = [
             (i, v)
             for i, v in enumerate(self.body.outputs)
