@@ -22,6 +22,7 @@ from lamina.backend.compile.kept import Assembly
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
+from lamina.backend.compile.postpone import postpone_updates
 from lamina.backend.compile.rematerialize import Remade, budgets_of, rematerialize
 from lamina.backend.targets import Target, select
 from lamina.base import config
@@ -275,6 +276,7 @@ def _compile(
     body = partial(_body, target=target, level=level, generic=generic, relaxed=relaxed)
     lowered = record.lowered = lower(fused, target, body, generic)
     clock.mark("schedule")
+    postpone_updates(lowered)
     plan = record.plan = plan_memory(lowered)
     clock.mark("plan_memory")
     if budgets := budgets_of(graph):

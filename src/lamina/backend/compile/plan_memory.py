@@ -9,6 +9,7 @@ of an input when nothing can fail any more.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,18 +64,17 @@ def plan_memory(program: Lowered) -> Plan:
 
 
 def replaceable(step: Step) -> list[tuple[Slot, Slot]]:
-    """Pairs (result, operand) of a step where the result may be written over a dying operand."""
-    if len(step.tasks) != 1:
-        return []
-    used = list(step.slots.values())
+    """Pairs (result, operand) of a step where the result may be written over a dying operand.
+
+    Both must be touched by one task of the step only: another one could read what is written over.
+    """
+    touched = Counter([id(step.slots[p.name]) for task in step.tasks for p in task.nest.params])
     found: list[tuple[Slot, Slot]] = []
-    for param in step.tasks[0].nest.params:
-        if param.role == "in":
-            continue
+    for param in [p for task in step.tasks for p in task.nest.params if p.role != "in"]:
         written = step.slots[param.name]
         for name in param.may_alias.split():
             dying = step.slots[name]
-            once = sum(1 for slot in used if slot is dying) == 1
+            once = touched[id(dying)] == touched[id(written)] == 1
             if once and dying.size_bytes == written.size_bytes:
                 found.append((written, dying))
     return found
