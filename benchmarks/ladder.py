@@ -37,7 +37,8 @@ from lamina.backend.nest.nodes import (
 from lamina.backend.nest.printer import to_text
 from lamina.backend.schedule.policies.contract_axes import Axes, contraction_of
 from lamina.backend.schedule.policies.contract_nest import Work
-from lamina.backend.schedule.policies.contract_tiled import Plan, Tiled
+from lamina.backend.schedule.policies.contract_tiled import Tiled
+from lamina.backend.schedule.policies.contract_tiled_plan import Wish
 from lamina.backend.schedule.policies.contract_tiles import Grid, Tiles, fit_tiles
 from lamina.backend.schedule.schedule import Task
 from lamina.backend.targets import Target, select
@@ -81,16 +82,21 @@ def vectorised(n: int, dtype: str, target: Target) -> Task:
     return Task(edit.vectorize(naive(n, dtype, target).nest, "j"))
 
 
-def _tiled(n: int, dtype: str, target: Target, plan: Plan | None) -> Task:
+def _tiled(n: int, dtype: str, target: Target, wish: Wish | None) -> Task:
     square = TensorType(dtypes.dtype(dtype), (n, n))
     graph = trace(lambda x, y: contract(x, y, "ik,kj->ij"), square, square)
     value = contraction_of(graph)
     assert value is not None
-    if plan is None:
+    if wish is None:
         model = Tiled(Work(graph, Axes(value), target))
-        plan = Plan(model.tiles, model.grid, model.stage_rows, model.stage_columns)
-    (task,) = Tiled(Work(graph, Axes(value), target), plan).schedule().tasks
+        wish = _wish(model.tiles, model.grid, model.stage_rows, model.stage_columns)
+    (task,) = Tiled(Work(graph, Axes(value), target), wish).schedule().tasks
     return task
+
+
+def _wish(tiles: Tiles, grid: Grid, rows: bool, columns: bool) -> Wish:
+    """All numbers given: the tiles, the tasks, and which operands are staged."""
+    return Wish(tiles, grid, rows=rows, columns="own" if columns else "place", chunks=1)
 
 
 def _one_task(n: int, tiles: Tiles) -> Grid:
@@ -101,19 +107,19 @@ def _one_task(n: int, tiles: Tiles) -> Grid:
 def register_tile(n: int, dtype: str, target: Target) -> Task:
     """A tile of the result stays in registers while the sum runs."""
     tiles = replace(fit_tiles(n, n, n, dtype, target), kc=n, mc=n)
-    return _tiled(n, dtype, target, Plan(tiles, _one_task(n, tiles), False, False))
+    return _tiled(n, dtype, target, _wish(tiles, _one_task(n, tiles), False, False))
 
 
 def cache_blocked(n: int, dtype: str, target: Target) -> Task:
     """Blocks of rows and of the sum that fit in the caches."""
     tiles = fit_tiles(n, n, n, dtype, target)
-    return _tiled(n, dtype, target, Plan(tiles, _one_task(n, tiles), False, False))
+    return _tiled(n, dtype, target, _wish(tiles, _one_task(n, tiles), False, False))
 
 
 def packed(n: int, dtype: str, target: Target) -> Task:
     """Both blocks copied to scratch in the order they are read."""
     tiles = fit_tiles(n, n, n, dtype, target)
-    return _tiled(n, dtype, target, Plan(tiles, _one_task(n, tiles), True, True))
+    return _tiled(n, dtype, target, _wish(tiles, _one_task(n, tiles), True, True))
 
 
 def parallel(n: int, dtype: str, target: Target) -> Task:

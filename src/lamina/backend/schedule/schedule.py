@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from lamina.backend.nest.dependence import statements
 from lamina.backend.nest.lift import lift
 from lamina.backend.nest.nodes import SCRATCH_ALIGN, Alloc, Const, Expr, For, Nest, Var
-from lamina.backend.targets import Target
 from lamina.base.dtypes import dtype
-from lamina.graph.ir import Graph
 
 
 @dataclass(frozen=True)
@@ -67,20 +64,3 @@ class Schedule:
 
     tasks: tuple[Task, ...]
     temporaries_bytes: tuple[int, ...] = field(default=())
-
-
-@dataclass(frozen=True)
-class Policy:
-    """How groups of one pattern become loops.
-
-    Attributes:
-        name: for `explain`.
-        accepts: whether the policy can schedule a group's body.
-        schedule: the schedule of a body for a target.
-        rank: policies are asked in the order of their rank, special ones first.
-    """
-
-    name: str
-    accepts: Callable[[Graph], bool]
-    schedule: Callable[[Graph, Target], Schedule]
-    rank: int = 0

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
-from lamina.backend.schedule.schedule import Policy, Schedule
+from lamina.backend.schedule.candidates import Way, find
+from lamina.backend.schedule.policy import Policy
+from lamina.backend.schedule.schedule import Schedule
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph
 
@@ -29,6 +32,16 @@ def policy_of(body: Graph) -> Policy:
     raise AssertionError(f"no policy accepts this group; the fuse pass made it:\n{body}")
 
 
-def schedule(body: Graph, target: Target) -> Schedule:
-    """The tasks of a group for a target."""
-    return policy_of(body).schedule(body, target)
+def ways(body: Graph, target: Target) -> Sequence[Way]:
+    """All ways to schedule a group for a target, that of the model first."""
+    return policy_of(body).ways(body, target)
+
+
+def schedule(body: Graph, target: Target, choice: str = "") -> Schedule:
+    """The tasks of a group for a target.
+
+    Args:
+        choice: the name of a candidate; the model's, where there is none of that name.
+    """
+    found = find(ways(body, target), choice) if choice else None
+    return policy_of(body).schedule(body, target) if found is None else found.schedule()

@@ -10,11 +10,14 @@ One of five forms, whichever is estimated to take the fewest cycles:
 
 Bytes that are cast to i32 are tiled four terms of the sum at a step, where the target has that
 (contract_bytes). Either operand may be the one whose columns the vectors run along
-(`Axes.swapped`).
+(`Axes.swapped`). What else could be done, and with which numbers, is in `contract_ways`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lamina.backend.schedule.candidates import Way
 from lamina.backend.schedule.policies.contract_axes import Axes, contraction_of
 from lamina.backend.schedule.policies.contract_bytes import byte_roles
 from lamina.backend.schedule.policies.contract_direct import Direct
@@ -22,16 +25,16 @@ from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work, elementwise_above
 from lamina.backend.schedule.policies.contract_plain import Plain
 from lamina.backend.schedule.policies.contract_tiled import Tiled
+from lamina.backend.schedule.policies.contract_ways import Form, ways
 from lamina.backend.schedule.policies.contract_wide import MOST_ROWS, Wide, is_wide
-from lamina.backend.schedule.schedule import Policy, Schedule
+from lamina.backend.schedule.policy import Policy
+from lamina.backend.schedule.schedule import Schedule
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 
 SHORT = 4  # sums of so few products are no work for tiles
 TINY = 4096  # nor are so few products in all
 SHALLOW = 32  # windows that are written out cost little more than so many terms
-
-Form = Direct | Tiled | Dot | Wide | Plain
 
 
 def accepts(body: Graph) -> bool:
@@ -83,5 +86,12 @@ def choose(body: Graph, value: Value, target: Target) -> Form:
     return min(forms, key=lambda form: form.cost) if forms else Plain(first)
 
 
-POLICY = Policy("contract", accepts, schedule, rank=20)
+def several(body: Graph, target: Target) -> Sequence[Way]:
+    """Every form that the contraction has, the cheapest by estimate first."""
+    value = contraction_of(body)
+    assert value is not None
+    return ways(body, value, target, choose(body, value, target))
+
+
+POLICY = Policy("contract", accepts, schedule, rank=20, several=several)
 """Asked after policies for special products, before those for elementwise groups."""

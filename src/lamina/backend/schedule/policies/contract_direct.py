@@ -59,6 +59,7 @@ class Direct:
     def __init__(self, work: Work, source: Source, planner: Planner, plan: Plan):
         self.work = work
         self.source = source
+        self.planner = planner
         self.dilations = planner.dilations if plan.tile.way == "across" else ()
         self.roles = planner.roles
         self.plan = plan
@@ -71,8 +72,12 @@ class Direct:
         self.chunks = math.ceil(plan.k.blocks / self.blocks_per_chunk)
 
     @staticmethod
-    def find(work: Work) -> Direct | None:
-        """The direct form, where the row operand consists of windows."""
+    def find(work: Work, rank: int = 0) -> Direct | None:
+        """The direct form, where the row operand consists of windows.
+
+        Args:
+            rank: which of its plans, counted from the cheapest.
+        """
         source = find_source(work.axes, 0)
         if source is None:
             return None
@@ -81,8 +86,13 @@ class Direct:
             return None
         dilations = tuple(source.dilations(roles.m, roles.k))
         planner = Planner(roles, source, dilations, work.dtype, work.target)
-        plan = planner.plan()
+        plan = planner.plan() if rank == 0 else planner.plans()[rank]
         return None if plan is None else Direct(work, source, planner, plan)
+
+    @property
+    def estimate(self) -> float:
+        """Cycles that pass."""
+        return self.plan.cycles
 
     @property
     def cost(self) -> float:

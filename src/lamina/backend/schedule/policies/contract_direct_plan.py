@@ -248,13 +248,17 @@ class Planner:
 
     def plan(self) -> Plan | None:
         """The cheapest plan; None where no block fits in the cache."""
-        found = [
-            self._estimate(tile, m, k, ranges, chunks)
-            for way in ("across", "flat", "rows")
-            for m, k, tile in self._blocks(way)
-            for ranges, chunks in self._parts(tile, m, k)
-        ]
-        return min(found, key=lambda plan: plan.cycles, default=None)
+        return min(self._plans(), key=lambda plan: plan.cycles, default=None)
+
+    def plans(self) -> list[Plan]:
+        """All plans, the cheapest first."""
+        return sorted(self._plans(), key=lambda plan: plan.cycles)
+
+    def _plans(self) -> Iterator[Plan]:
+        for way in ("across", "flat", "rows"):
+            for m, k, tile in self._blocks(way):
+                for ranges, chunks in self._parts(tile, m, k):
+                    yield self._estimate(tile, m, k, ranges, chunks)
 
     def _blocks(self, way: str) -> Iterator[tuple[Cut, Cut, Tile]]:
         roles = self.roles

@@ -30,7 +30,12 @@ from lamina.backend.schedule.policies.contract_nest import (
     parallel,
 )
 from lamina.backend.schedule.policies.contract_split import with_finish
-from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, TASKS_PER_CORE, even_part
+from lamina.backend.schedule.policies.contract_tiles import (
+    TASK_CYCLES,
+    TASKS_PER_CORE,
+    elapsed,
+    even_part,
+)
 from lamina.backend.schedule.schedule import Schedule, Task
 
 REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
@@ -41,15 +46,20 @@ PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply lo
 
 
 class Dot:
-    """One contraction in the dot form."""
+    """One contraction in the dot form.
 
-    def __init__(self, work: Work):
-        self.work = work
+    Args:
+        tile: rows and columns of dot products that are summed together; the model's by default.
+        tasks: how many there should be, about; likewise.
+    """
+
+    def __init__(self, work: Work, tile: tuple[int, int] | None = None, tasks: int | None = None):
+        self.work, self._tasks = work, tasks
         self.batch, self.m, self.n, self.k = work.axes.sizes
         self.plain = (True, True)
         self.outer, self.run = self._find_run()
         self.outer_size = work.axes.extent(self.outer)
-        self.mr, self.nr = self._fit_tile()
+        self.mr, self.nr = tile or self._fit_tile()
         self.staged = self._fit_stages()
         hidden = work.target.fma_units * work.target.fma_latency
         longest = max(self.run // work.lanes, 1)
@@ -90,17 +100,20 @@ class Dot:
         return 2 * self.run >= self.work.lanes
 
     def _fit_tile(self) -> tuple[int, int]:
+        return next(iter(self.tiles()), (1, 1))
+
+    def tiles(self) -> list[tuple[int, int]]:
+        """Rows and columns of tiles that fit in the registers, those of the fewest cycles first."""
         registers = self.work.target.vector_registers
-        best, found = math.inf, (1, 1)
+        found: list[tuple[float, int, int]] = []
         for mr in range(1, min(self.m, 8) + 1):
             for nr in range(1, min(self.n, 8) + 1):
                 if mr * nr + min(mr, nr) + 1 > registers:
                     continue
                 tiles = math.ceil(self.m / mr) * math.ceil(self.n / nr)
                 cost = tiles * (max(mr * nr, 4) + 0.6 * (mr + nr) + 1.0)
-                if cost < best:
-                    best, found = cost, (mr, nr)
-        return found
+                found.append((cost, mr, nr))
+        return [(mr, nr) for _, mr, nr in sorted(found)]
 
     def _fit_stages(self) -> tuple[bool, bool]:
         """Whether the row operand and the column operand are copied first."""
@@ -141,13 +154,23 @@ class Dot:
         results = self.batch * self.m * self.n * max(self.chunks, 1)
         return self.cycles + results * REDUCE_CYCLES
 
+    @property
+    def estimate(self) -> float:
+        """Cycles that pass."""
+        tasks = math.ceil(self.m / self.rows) * math.ceil(self.n / self.columns)
+        tasks *= self.chunks * self.batch
+        return elapsed(self.cost, tasks, self.work.target.cores)
+
     def _fit_grid(self) -> tuple[int, int, int]:
         """Rows and columns of a task, and chunks of the sum."""
         work = self.work
         cores = work.target.cores
         worth = max(int(self.k * self.m * self.n * self.batch / 8 / TASK_CYCLES), 1)
-        needed = math.ceil(min(TASKS_PER_CORE * cores, worth) / max(self.batch, 1))
-        wanted = min(2 * cores, worth)  # chunks have to be added up: as few as will do
+        most = self._tasks or TASKS_PER_CORE * cores
+        needed = math.ceil(min(most, worth) / max(self.batch, 1))
+        wanted = self._tasks or min(
+            2 * cores, worth
+        )  # chunks have to be added up: as few as will do
         columns = even_part(self.n, max(self.n // needed, 1), self.nr) if self.n else 1
         needed = math.ceil(needed / max(math.ceil(self.n / columns), 1))
         rows = even_part(self.m, max(self.m // needed, 1), self.mr) if self.m else 1

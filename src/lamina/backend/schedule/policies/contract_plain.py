@@ -22,6 +22,13 @@ class Plain:
         self.work = work
         self.shape = work.axes.value.shape
 
+    @property
+    def estimate(self) -> float:
+        """Cycles that pass: a load for each multiply-add."""
+        work = self.work
+        cycles = math.prod(work.axes.sizes) / work.lanes
+        return cycles / min(work.target.cores, max(math.prod(self.shape[:-1]), 1))
+
     def schedule(self) -> Schedule:
         """The kernel: the axes of the result but the last are split over threads."""
         work, s = self.work, self.work.s

@@ -69,26 +69,49 @@ def even_part(extent: int, most: int, multiple: int = 1) -> int:
 
 
 def fit_tiles(
-    m: int, n: int, k: int, dtype: str, target: Target, most_rows: int = MOST_ROWS
+    m: int,
+    n: int,
+    k: int,
+    dtype: str,
+    target: Target,
+    most_rows: int = MOST_ROWS,
+    tile: tuple[int, int] | None = None,
+    depth: int | None = None,
 ) -> Tiles:
     """The tiles for sums of an m x k by k x n product in `dtype`.
 
     Args:
         dtype: of the sums.
         most_rows: fewer where more rows would crowd the first cache.
+        tile: rows and columns of the register tile, where they are given.
+        depth: of a block of the sum, at most, likewise.
     """
     lanes = target.lanes(dtype)
-    shapes = [t for t in _register_tiles(target) if t[0] <= most_rows]
-    mr, vectors = min(shapes, key=lambda t: _cycles(m, n, *t, lanes, target))
+    mr, nr = tile or next(tiles_by_cycles(m, n, dtype, target, most_rows))
     mr = min(mr, m)
-    nr = vectors * lanes
     element_bytes = target.vector_bytes // lanes
     l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
     l3 = target.caches.l3_bytes // target.cores or l2
-    kc = even_part(k, max(l2 // SLIVER_SHARE // (nr * element_bytes), 64))
+    kc = even_part(k, depth or max(l2 // SLIVER_SHARE // (nr * element_bytes), 64))
     mc = even_part(m, max(l2 // BLOCK_SHARE // (kc * element_bytes), mr), mr)
     nc = even_part(n, max(max(l3, l2) // LAST_SHARE // (kc * element_bytes), nr), nr)
     return Tiles(mr, nr, kc, mc, nc)
+
+
+def tiles_by_cycles(
+    m: int, n: int, dtype: str, target: Target, most_rows: int = MOST_ROWS
+) -> Iterator[tuple[int, int]]:
+    """Rows and columns of register tiles, those of the fewest cycles first."""
+    lanes = target.lanes(dtype)
+    shapes = [t for t in _register_tiles(target) if t[0] <= most_rows]
+    for rows, vectors in sorted(shapes, key=lambda t: _cycles(m, n, *t, lanes, target)):
+        yield rows, vectors * lanes
+
+
+def tile_cycles(m: int, n: int, tiles: Tiles, dtype: str, target: Target) -> float:
+    """Cycles of one core for one step of the sum over all register tiles."""
+    lanes = target.lanes(dtype)
+    return _cycles(m, n, tiles.mr, tiles.nr // lanes, lanes, target)
 
 
 def _register_tiles(target: Target) -> Iterator[tuple[int, int]]:
@@ -141,7 +164,12 @@ class Staging:
 
 
 def fit_grid(
-    sizes: tuple[int, int, int, int], tiles: Tiles, cycles: float, staging: Staging, cores: int
+    sizes: tuple[int, int, int, int],
+    tiles: Tiles,
+    cycles: float,
+    staging: Staging,
+    cores: int,
+    tasks: int | None = None,
 ) -> tuple[float, Grid]:
     """Cuts rows and columns into tasks: even loads against reading and staging again.
 
@@ -149,14 +177,16 @@ def fit_grid(
         sizes: batch, M, N, K.
         cycles: of the whole product on one core.
         staging: what copying costs.
+        tasks: how many there should be, about; the model's where it is not given.
 
     Returns:
         the cycles that pass, and the grid.
     """
     batch, m, n, k = sizes
-    wanted = tasks_wanted(cycles, cores)
+    wanted = tasks or tasks_wanted(cycles, cores)
     best: tuple[float, Grid] | None = None
-    for grid in _grids(m, n, tiles, max(math.ceil(wanted / batch), 1)):
+    exact = tasks is not None
+    for grid in _grids(m, n, tiles, max(math.ceil(wanted / batch), 1), exact):
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (m * n)
         read = CLOSE_CYCLES * k * (grid.rows * n + grid.columns * m)
         work = cycles * padded + staging.cycles(grid) + read * batch
@@ -178,11 +208,14 @@ def elapsed(work: float, tasks: int, cores: int) -> float:
     return work / tasks * math.ceil(tasks / cores) + spare + tasks * LAUNCH_CYCLES / cores
 
 
-def _grids(m: int, n: int, tiles: Tiles, wanted: int) -> Iterator[Grid]:
+def _grids(m: int, n: int, tiles: Tiles, wanted: int, exact: bool = False) -> Iterator[Grid]:
+    """Ways to cut, into at most so many tasks; into about so many where `exact`."""
     row_tiles, column_tiles = math.ceil(m / tiles.mr), math.ceil(n / tiles.nr)
     for rows in range(1, min(row_tiles, wanted) + 1):
         least = math.ceil(n / tiles.nc)
-        for columns in range(least, max(min(column_tiles, wanted), least) + 1):
+        most = max(min(column_tiles, wanted), least)
+        first = min(max(least, wanted // rows), most) if exact else least
+        for columns in range(first, most + 1):
             if rows * columns > max(wanted, least):
                 break
             task_m = math.ceil(row_tiles / rows) * tiles.mr

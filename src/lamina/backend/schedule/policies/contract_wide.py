@@ -16,8 +16,13 @@ import math
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
 from lamina.backend.schedule.policies.contract_nest import Work, name_of, over, parallel
 from lamina.backend.schedule.policies.contract_split import with_finish
-from lamina.backend.schedule.policies.contract_tiled import probe
-from lamina.backend.schedule.policies.contract_tiles import TASK_CYCLES, even_part, tasks_wanted
+from lamina.backend.schedule.policies.contract_tiled_plan import probe
+from lamina.backend.schedule.policies.contract_tiles import (
+    TASK_CYCLES,
+    elapsed,
+    even_part,
+    tasks_wanted,
+)
 from lamina.backend.schedule.schedule import Schedule, Task
 
 MOST_ROWS = 4
@@ -38,18 +43,26 @@ def is_wide(work: Work) -> bool:
 class Wide:
     """One contraction in the wide form."""
 
-    def __init__(self, work: Work):
+    def __init__(self, work: Work, parts: int | None = None):
+        """The form with so many chunks of the sum, or the model's."""
         self.work = work
         self.batch, self.m, self.n, self.k = work.axes.sizes
         element_bytes = work.target.vector_bytes // work.lanes
         room = work.target.caches.l1d_bytes // 2 // (element_bytes * self.m)
         self.columns = even_part(self.n, max(room, LEAST_COLUMNS * work.lanes), work.lanes)
         self.parts = math.ceil(self.n / self.columns)
-        cycles = self.batch * self.m * self.n * self.k / work.lanes
-        wanted = math.ceil(tasks_wanted(cycles, work.target.cores) / (self.batch * self.parts))
+        self.cycles = self.batch * self.m * self.n * self.k / work.lanes
+        tasks = tasks_wanted(self.cycles, work.target.cores)
+        wanted = parts or math.ceil(tasks / (self.batch * self.parts))
         chunks = max(1, min(wanted, self.k // LEAST_DEPTH))
         self.depth = even_part(self.k, math.ceil(self.k / chunks), DEPTH)
         self.chunks = math.ceil(self.k / self.depth)
+
+    @property
+    def estimate(self) -> float:
+        """Cycles that pass, the matrix being at hand."""
+        tasks = self.chunks * self.batch * self.parts
+        return elapsed(self.cycles, tasks, self.work.target.cores)
 
     def schedule(self) -> Schedule:
         """The kernel, and what adds its parts where the sum is cut."""

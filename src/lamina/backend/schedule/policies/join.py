@@ -18,8 +18,9 @@ from lamina.backend.schedule.loops import (
     kernel,
     work_of,
 )
+from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Index, Pull
-from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ops import Concatenate

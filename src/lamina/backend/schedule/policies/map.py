@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import For, Stmt, Store, const
+from lamina.backend.schedule.candidates import Decided, Given, Way
 from lamina.backend.schedule.collapse import collapse
 from lamina.backend.schedule.loops import (
     CHUNK_WORK,
@@ -18,11 +21,14 @@ from lamina.backend.schedule.loops import (
     work_of,
 )
 from lamina.backend.schedule.policies.map_tiles import tiled
+from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Pull
-from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph
 from lamina.graph.passes.fuse import pullable
+
+CHUNKS = ("4096", "16384", "65536")  # elements of one parallel iteration that may be given
 
 
 def accepts(body: Graph) -> bool:
@@ -33,12 +39,28 @@ def accepts(body: Graph) -> bool:
 def schedule(body: Graph, target: Target) -> Schedule:
     """A flat loop where the axes collapse into one, tiles where an input lies across the output,
     else parallel rows with a vector loop each."""
+    return _decided(body, target, {}).schedule()
+
+
+def several(body: Graph, target: Target) -> Sequence[Way]:
+    """The model's way, with stores past the caches or not, and parts of other sizes."""
+    settings = {"chunk": CHUNKS} if len(space_of(collapse(body).outputs[0])) <= 1 else {}
+    decide = partial(_decided, body, target)
+    return (Way("map", decide, {**settings, "stores": ("streaming", "cached")}),)
+
+
+def _decided(body: Graph, target: Target, given: Given) -> Decided:
     flat = collapse(body)
-    shape = space_of(flat.outputs[0])
-    if len(shape) <= 1:
-        return Schedule((_flat(flat, target),))
-    turned = tiled(flat, target, _streaming(flat, target))
-    return Schedule((_rows(flat, target) if turned is None else turned,))
+    streaming = given["stores"] == "streaming" if "stores" in given else _streaming(flat, target)
+    chunk = int(given.get("chunk", 0))
+
+    def make() -> Schedule:
+        if len(space_of(flat.outputs[0])) <= 1:
+            return Schedule((_flat(flat, streaming, chunk),))
+        turned = tiled(flat, target, streaming)
+        return Schedule((_rows(flat, streaming) if turned is None else turned,))
+
+    return Decided(make)
 
 
 def _streaming(body: Graph, target: Target) -> bool:
@@ -53,7 +75,7 @@ def _with_streaming(statements: list[Stmt], streaming: bool) -> tuple[Stmt, ...]
     return tuple(replace(x, streaming=True) if isinstance(x, Store) else x for x in statements)
 
 
-def _flat(body: Graph, target: Target) -> Task:
+def _flat(body: Graph, streaming: bool, chunk: int = 0) -> Task:
     s = Builder()
     pull = Pull(s)
     bind_inputs(pull, body)
@@ -63,7 +85,7 @@ def _flat(body: Graph, target: Target) -> Task:
     if not space:
         return Task(kernel("map", body, tuple(stores(s, pull, outs, ()))))
     work = work_of(body)
-    chunk = _chunk(n, work)
+    chunk = chunk or _chunk(n, work)
     if chunk >= n:
         j = s.loop("j", n)
         inner = _with_streaming(stores(s, pull, outs, (j,)), False)
@@ -74,7 +96,7 @@ def _flat(body: Graph, target: Target) -> Task:
         s.minimum(s.add(start, const(chunk)), const(n)) if n % chunk else s.add(start, const(chunk))
     )
     j = s.loop("j", n)
-    inner = _with_streaming(stores(s, pull, outs, (j,)), _streaming(body, target))
+    inner = _with_streaming(stores(s, pull, outs, (j,)), streaming)
     loop = For(j.name, start, stop, inner, "vector")
     outer = For(p.name, const(0), const(math.ceil(n / chunk)), (loop,), "parallel")
     return Task(kernel("map", body, (outer,)), grain_for(chunk, work))
@@ -85,7 +107,7 @@ def _chunk(n: int, work: float) -> int:
     return 1024 * max(1, math.ceil(CHUNK_WORK / work / 1024))
 
 
-def _rows(body: Graph, target: Target) -> Task:
+def _rows(body: Graph, streaming: bool) -> Task:
     s = Builder()
     pull = Pull(s)
     bind_inputs(pull, body)
@@ -99,11 +121,11 @@ def _rows(body: Graph, target: Target) -> Task:
         j.name,
         const(0),
         const(shape[-1]),
-        _with_streaming(inner, _streaming(body, target)),
+        _with_streaming(inner, streaming),
         "vector",
     )
     outer = For(p.name, const(0), const(rows), (loop,), "parallel")
     return Task(kernel("map", body, (outer,)), grain_for(shape[-1], work_of(body)))
 
 
-POLICY = Policy("map", accepts, schedule, rank=90)
+POLICY = Policy("map", accepts, schedule, rank=90, several=several)

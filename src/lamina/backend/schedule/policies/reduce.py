@@ -8,7 +8,7 @@ reduced, lanes are partial sums of one result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import (
@@ -23,6 +23,7 @@ from lamina.backend.nest.nodes import (
     const,
     var,
 )
+from lamina.backend.schedule.candidates import Decided, Given, Way
 from lamina.backend.schedule.collapse import collapse
 from lamina.backend.schedule.loops import (
     accumulator_dtype,
@@ -34,8 +35,9 @@ from lamina.backend.schedule.loops import (
     stores,
     work_of,
 )
+from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Index, Pull
-from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph
 from lamina.graph.ops import Reduction
@@ -43,6 +45,8 @@ from lamina.graph.passes.fuse import pullable
 
 LONG_ROW_BYTES = 2048  # from here on, rows are read in long runs rather than a few lines each
 ROWS_AT_ONCE = 4  # a power of two
+READS = ("rows", "columns")  # how the space may be read where lanes are kept
+VECTORS = ("1", "2", "4", "8")  # that may be given for
 COLUMN_VECTORS = 4  # vectors of neighbouring results that one parallel iteration computes
 
 
@@ -57,13 +61,26 @@ def accepts(body: Graph) -> bool:
 
 def schedule(body: Graph, target: Target) -> Schedule:
     """Lanes along the last axis, whether that is kept or reduced."""
-    return Schedule((_Reduce(collapse(body), target).task(),))
+    return Schedule((_Reduce(collapse(body), target, {}).task(),))
+
+
+def several(body: Graph, target: Target) -> Sequence[Way]:
+    """The model's way; where lanes are kept, with long rows or columns of other widths."""
+
+    def decide(given: Given) -> Decided:
+        return Decided(lambda: Schedule((_Reduce(collapse(body), target, given).task(),)))
+
+    model = _Reduce(collapse(body), target, {})
+    settings = {} if model.lanes_are_reduced else {"read": READS, "vectors": VECTORS}
+    return (Way("reduce", decide, settings),)
 
 
 class _Reduce:
-    def __init__(self, body: Graph, target: Target):
+    def __init__(self, body: Graph, target: Target, given: Given):
         self.body = body
         self.target = target
+        self.read = given.get("read", "")
+        self.vectors = int(given.get("vectors", COLUMN_VECTORS))
         self.reductions = [v for v in body.nodes if isinstance(v.op, Reduction)]
         first = self.reductions[0]
         self.space = first.operands[0].type.shape
@@ -74,9 +91,16 @@ class _Reduce:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, body)
 
+    @property
+    def lanes_are_reduced(self) -> bool:
+        """Whether lanes are partial sums of one result."""
+        return len(self.space) - 1 in self.reduced or not self.kept
+
     def task(self) -> Task:
-        if len(self.space) - 1 in self.reduced or not self.kept:
+        if self.lanes_are_reduced:
             return self._lanes_reduced()
+        if self.read:
+            return self._long_rows() if self.read == "rows" else self._lanes_kept()
         row_bytes = self.space[-1] * self.reductions[0].dtype.size_bytes
         space_bytes = math.prod(self.space) * self.reductions[0].dtype.size_bytes
         if row_bytes >= LONG_ROW_BYTES and space_bytes > self.target.caches.l2_bytes:
@@ -144,7 +168,7 @@ class _Reduce:
         shape = [self.space[i] for i in self.kept]
         columns = shape[-1]
         filled = self.target.lanes(str(self.reductions[0].dtype))
-        block = max(1, min(columns, COLUMN_VECTORS * filled))
+        block = max(1, min(columns, self.vectors * filled))
         blocks = math.ceil(columns / block)
         rows = math.prod(shape[:-1])
         p = s.loop("p", rows * blocks)
@@ -156,7 +180,7 @@ class _Reduce:
         j: Var = s.loop("j", columns)
         kept = (*s.delinearize(row, shape[:-1]), j)
         body = [*self._accumulators(), *self._sweep(kept, "serial"), *self._results(kept)]
-        lanes = For(j.name, start, stop, tuple(body), "vector", copies=COLUMN_VECTORS)
+        lanes = For(j.name, start, stop, tuple(body), "vector", copies=self.vectors)
         outer = For(p.name, const(0), const(rows * blocks), (lanes,), "parallel")
         elements = block * math.prod(self.space[i] for i in self.reduced)
         nest = kernel("reduce", self.body, (outer,))
@@ -254,4 +278,4 @@ class _Reduce:
         return [*faults(s), *found]
 
 
-POLICY = Policy("reduce", accepts, schedule, rank=60)
+POLICY = Policy("reduce", accepts, schedule, rank=60, several=several)

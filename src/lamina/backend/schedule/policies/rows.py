@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import (
@@ -22,6 +23,7 @@ from lamina.backend.nest.nodes import (
     const,
     var,
 )
+from lamina.backend.schedule.candidates import Decided, Given, Way
 from lamina.backend.schedule.collapse import collapse
 from lamina.backend.schedule.loops import (
     accumulator_dtype,
@@ -34,8 +36,9 @@ from lamina.backend.schedule.loops import (
     stores,
     work_of,
 )
+from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Index, Pull
-from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ops import Reduction, splat_value
@@ -60,13 +63,28 @@ def accepts(body: Graph) -> bool:
 
 def schedule(body: Graph, target: Target) -> Schedule:
     """One parallel loop over rows around the phases."""
-    return Schedule((_Rows(collapse(body), target).task(),))
+    return Schedule((_Rows(collapse(body), target, {}).task(),))
+
+
+def several(body: Graph, target: Target) -> Sequence[Way]:
+    """The model's way, with costly values of a row kept or computed again, lanes along a row or
+    across rows."""
+
+    def decide(given: Given) -> Decided:
+        return Decided(lambda: Schedule((_Rows(collapse(body), target, given).task(),)))
+
+    model = _Rows(collapse(body), target, {})
+    settings = {"kept": ("yes", "no")}
+    if 0 < math.prod(model.inner) <= SHORT_ROW:
+        settings["lanes"] = ("along", "across")
+    return (Way("rows", decide, settings),)
 
 
 class _Rows:
-    def __init__(self, body: Graph, target: Target):
+    def __init__(self, body: Graph, target: Target, given: Given):
         self.body = body
         self.target = target
+        self.keep_cost = {"yes": 1, "no": math.inf}.get(given.get("kept", ""), STAGE_COST)
         self.reductions = [v for v in body.nodes if isinstance(v.op, Reduction)]
         first = self.reductions[0]
         self.space = first.operands[0].type.shape
@@ -76,7 +94,7 @@ class _Rows:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, body)
         self.level = self._levels()
-        self.across = self._is_short()
+        self.across = self._is_short() if "lanes" not in given else given["lanes"] == "across"
         self.staged = {} if self.across else self._staged()
         self.fetched = () if self.across else self._fetched()
 
@@ -125,7 +143,7 @@ class _Rows:
             if len(needed[v.id]) > 1
             and v.type.shape == self.space
             and v.op is not None
-            and v.op.cost >= STAGE_COST
+            and v.op.cost >= self.keep_cost
             and splat_value(v) is None
         ]
         found: dict[int, list[Value]] = {}
@@ -285,4 +303,4 @@ class _Rows:
         return stores(self.s, self.pull, outs, row)
 
 
-POLICY = Policy("rows", accepts, schedule, rank=50)
+POLICY = Policy("rows", accepts, schedule, rank=50, several=several)

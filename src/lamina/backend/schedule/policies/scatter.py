@@ -21,8 +21,9 @@ from lamina.backend.schedule.loops import (
     params,
 )
 from lamina.backend.schedule.policies import map as flat_map
+from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Index, Pull
-from lamina.backend.schedule.schedule import Policy, Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph
 from lamina.graph.ops import Scatter
