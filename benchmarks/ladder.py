@@ -226,7 +226,7 @@ def peak_flops(runner: Runner, dtype: str) -> float:
     """
     nest, flops = peak_nest(dtype, runner.target.with_cores(1), 10_000)
     element = dtypes.dtype(dtype).numpy
-    arrays = [aligned(p.size, element) for p in nest.params]
+    arrays = [aligned(p.size or 0, element) for p in nest.params]
     return runner.target.cores * flops / best_time_s(runner.load(Task(nest), arrays), 0.5)
 
 
@@ -255,7 +255,7 @@ def climb(n: int, dtype: str, rungs: Sequence[str], target: Target) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=768)
     parser.add_argument("--dtype", default="f32", choices=("f32", "f64"))
     parser.add_argument("--target", default=None, help="native, avx512, avx2, generic")
