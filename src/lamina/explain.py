@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lamina.backend import execution
-from lamina.tensor.jit import Jitted
+from lamina.tensor.jit import as_jitted
 
 if TYPE_CHECKING:
     from lamina.backend.compile import Compiled
@@ -89,7 +88,7 @@ def explain(
     from lamina.backend.compile.explain import joined, sections
     from lamina.backend.targets import select
 
-    jitted, given = _jitted(f, args)
+    jitted, given = as_jitted(f, args)
     known, start = jitted.signatures, time.perf_counter()
     traced = jitted.lower(*given, **kwargs)
     trace_s = time.perf_counter() - start if jitted.signatures > known else None
@@ -103,17 +102,6 @@ def explain(
     text = joined(stages)
     print(text, file=sys.stdout if file is None else file)
     return Explanation(_name(f), stages, program, text)
-
-
-def _jitted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Jitted, tuple[Any, ...]]:
-    """`f` as a jitted function and the arguments for that."""
-    if isinstance(f, types.MethodType) and isinstance(f.__func__, Jitted):
-        return f.__func__, (f.__self__, *args)
-    if isinstance(f, Jitted):
-        return f, args
-    if isinstance(f, types.FunctionType | types.MethodType):
-        return Jitted(f, (), donate=True), args
-    return Jitted(lambda *a, **k: f(*a, **k), (), donate=True), args  # a module, a partial
 
 
 def _name(f: Callable[..., Any]) -> str:

@@ -32,6 +32,7 @@ from lamina.tensor import linalg as linalg
 from lamina.tensor import random as random
 from lamina.tensor import special as special
 from lamina.tensor.api import *  # noqa: F403  the array namespace and the transforms, listed there
+from lamina.tune import tune as tune
 
 bool = bool_  # noqa: F405
 e = _math.e

@@ -37,3 +37,8 @@ def optimisation_level() -> int:
     """`LAMINA_OPT`: 0 runs no graph pass that is not needed, 3 (the default) runs all."""
     text = os.environ.get("LAMINA_OPT", "3")
     return int(text) if text in ("0", "1", "2", "3") else 3
+
+
+def tuned() -> bool:
+    """`LAMINA_TUNED=off`: take the model's schedules, whatever `lamina tune` found."""
+    return os.environ.get("LAMINA_TUNED", "").lower() != "off"

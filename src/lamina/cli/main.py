@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from lamina.base.errors import LaminaError
 
 # A module each; of those that need the front end, only the one that is called is loaded.
-COMMANDS = ("demo", "info", "train", "eval", "generate", "bench", "run", "completion")
+COMMANDS = ("demo", "info", "train", "eval", "generate", "bench", "tune", "run", "completion")
 
 EXAMPLES = """examples:
   lamina demo                      train a network on real digits and show what it learned
@@ -19,6 +19,7 @@ EXAMPLES = """examples:
   lamina train digits.toml         a run that a TOML file describes
   lamina generate gpt2/ --prompt "The meaning of life is"
   lamina bench                     how fast this machine is, beside NumPy
+  lamina tune net.lamina           measure other schedules of its kernels, keep the fastest
   lamina run net.lamina --input x.npy --output y.npy
   source <(lamina completion bash)
 

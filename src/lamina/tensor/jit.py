@@ -198,6 +198,17 @@ class Jitted:
         return run
 
 
+def as_jitted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Jitted, tuple[Any, ...]]:
+    """Anything that can be called as a jitted function, and the arguments for that."""
+    if isinstance(f, types.MethodType) and isinstance(f.__func__, Jitted):
+        return f.__func__, (f.__self__, *args)
+    if isinstance(f, Jitted):
+        return f, args
+    if isinstance(f, types.FunctionType | types.MethodType):
+        return Jitted(f, (), donate=True), args
+    return Jitted(lambda *a, **k: f(*a, **k), (), donate=True), args
+
+
 def _given(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """The arguments of a call in one list; functions that hold tensors are containers of them."""
     for name, x in kwargs.items():

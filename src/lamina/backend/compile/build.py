@@ -14,6 +14,7 @@ import numpy as np
 from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile import kept
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
+from lamina.backend.compile.choices import in_force
 from lamina.backend.compile.control import Control
 from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.foreign import Bound
@@ -216,7 +217,7 @@ def _kept(buffer: Buffer) -> Buffer:
 PROGRAMS_KEPT = 1024
 Relaxed = tuple[str, ...]
 _programs: dict[
-    tuple[Graph, str, int, bool, Relaxed], Compiled
+    tuple[Graph, str, int, bool, Relaxed, str], Compiled
 ] = {}  # the one used last stands last
 
 
@@ -238,18 +239,21 @@ def compile_graph(
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
-    key = (graph, target.key, level, generic, relaxed)
-    found = _programs.pop(key, None) or _found(graph, target, level, generic, relaxed)
+    chosen = "" if generic else in_force(target).state
+    key = (graph, target.key, level, generic, relaxed, chosen)
+    found = _programs.pop(key, None) or _found(graph, target, level, generic, relaxed, chosen)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
     return found.of(graph)
 
 
-def _found(graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed) -> Compiled:
+def _found(
+    graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed, chosen: str
+) -> Compiled:
     """The program from disk, or compiled."""
     anew = partial(_compile, target=target, level=level, generic=generic, relaxed=relaxed)
-    key = kept.key_of(graph, target, level, generic, relaxed)
+    key = kept.key_of(graph, target, level, generic, relaxed, chosen)
     if key is None:
         return anew(graph)
     assembly = kept.read(key, target)
@@ -286,7 +290,7 @@ def _compile(
     nests = [task.nest for step in lowered.steps for task in step.tasks]
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")
-    assembly = _assembled(lowered, plan, kernels, target)
+    assembly = assembled(lowered, plan, kernels, target)
     made = Compiled(graph, target, assembly, record, anew)
     clock.mark("program")
     if key is not None:
@@ -310,9 +314,10 @@ class _Clock:
         self.last = now
 
 
-def _assembled(
+def assembled(
     lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], target: Target
 ) -> Assembly:
+    """What running takes: launches in order, and everything they point to."""
     launches: list[Launch] = []
     history = History(plan)
     buffers = [Buffer.wrap(a) for a in lowered.constants]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from lamina.backend.codegen.llvm import (
     disk_cache,
     kernels_of_keys,
 )
+from lamina.backend.compile.text import plain_text
 from lamina.backend.targets import Target
 from lamina.base.records import field_names
 from lamina.graph.ir import Graph
@@ -37,7 +37,6 @@ from lamina.runtime import Argument, Buffer, Launch, Output, Program, Slot
 LEAST_NODES = 48
 LEAST_S = 0.03  # what compiles faster is not worth a file
 MOST_ELEMENTS = 4096  # of a constant that the text of a graph spells out
-_SPAN = re.compile(r'    # [^"\n]*$', re.MULTILINE)
 _LENGTH = struct.Struct("<I")
 _PACKAGE = Path(__file__).parents[2]
 
@@ -76,13 +75,22 @@ class Assembly:
 
 
 def key_of(
-    graph: Graph, target: Target, level: int, generic: bool, relaxed: tuple[str, ...] = ()
+    graph: Graph,
+    target: Target,
+    level: int,
+    generic: bool,
+    relaxed: tuple[str, ...] = (),
+    chosen: str = "",
 ) -> str | None:
-    """Under what the program of a graph lies; None for a graph that is compiled anew."""
+    """Under what the program of a graph lies; None for a graph that is compiled anew.
+
+    Args:
+        chosen: the state of the choices in force.
+    """
     if len(graph.nodes) < LEAST_NODES or _cache() is None or not _is_plain(graph):
         return None
-    text = _SPAN.sub("", str(graph))
-    parts = f"{text}\n{target.key}\n{level} {generic} {relaxed}\n{_sources()}\n{compiler_version()}"
+    options = f"{level} {generic} {relaxed} {chosen}"
+    parts = "\n".join((plain_text(graph), target.key, options, _sources(), compiler_version()))
     return hashlib.sha256(parts.encode()).hexdigest()
 
 

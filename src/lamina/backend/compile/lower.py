@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from lamina.backend.compile import choices
+from lamina.backend.compile.choices import Choices, in_force
 from lamina.backend.compile.control import Control, control_of
 from lamina.backend.compile.foreign import ForeignCall, foreign_call
-from lamina.backend.schedule.policies import policy_of
+from lamina.backend.schedule.policies import policy_of, schedule
 from lamina.backend.schedule.schedule import Schedule, Task
 from lamina.backend.targets import Target
 from lamina.base.spans import Span
@@ -18,6 +21,8 @@ from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
 from lamina.graph.ops import Barrier, Fusion, Item
 from lamina.graph.passes.fuse import is_step
 from lamina.graph.passes.order import before_barriers, ordered
+
+Pick = Callable[[Graph], tuple[str, Schedule]]
 
 
 @dataclass(eq=False)
@@ -93,6 +98,7 @@ def lower(
     target: Target,
     compile_body: Callable[[Graph], Any] | None = None,
     generic: bool = False,
+    pick: Pick | None = None,
 ) -> Lowered:
     """Schedule every fusion of `graph`; equal bodies are scheduled once.
 
@@ -101,13 +107,21 @@ def lower(
         target: the machine.
         compile_body: makes the bodies of loops and branches programs, if there are any.
         generic: kernels leave their sizes open.
+        pick: how a body is scheduled; by the choices in force when not given.
     """
-    return _Lowering(target, compile_body, generic).run(graph)
+    return _Lowering(target, compile_body, generic, pick).run(graph)
 
 
 class _Lowering:
-    def __init__(self, target: Target, compile_body: Callable[[Graph], Any] | None, generic: bool):
+    def __init__(
+        self,
+        target: Target,
+        compile_body: Callable[[Graph], Any] | None,
+        generic: bool,
+        pick: Pick | None,
+    ):
         self.target = target
+        self.pick = pick or partial(_pick, target, choices.NONE if generic else in_force(target))
         self.compile_body = compile_body
         self.generic = generic
         self.slot: dict[int, Slot] = {}
@@ -206,11 +220,16 @@ class _Lowering:
         return Step(schedule.tasks, slots, name, body, v.span)
 
     def _schedule(self, body: Graph) -> tuple[str, Schedule]:
-        policy = policy_of(body)
-        made = policy.schedule(body, self.target)
+        name, made = self.pick(body)
         if self.generic:
             made = replace(made, tasks=tuple([task.lifted() for task in made.tasks]))
-        return policy.name, made
+        return name, made
+
+
+def _pick(target: Target, chosen: Choices, body: Graph) -> tuple[str, Schedule]:
+    """The policy of a body, with the candidate where one was chosen, and the schedule."""
+    name, choice = policy_of(body).name, chosen.name_of(body)
+    return f"{name}: {choice}" if choice else name, schedule(body, target, choice)
 
 
 def live(slots: dict[str, Slot], number: int) -> None:

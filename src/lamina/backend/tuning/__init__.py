@@ -1,0 +1,1 @@
+"""Searching schedules: candidates of a kernel, measured on this machine. See README.md."""
