@@ -25,6 +25,7 @@ from lamina.base.errors import OutOfMemoryError as OutOfMemoryError
 from lamina.base.errors import ShapeError as ShapeError
 from lamina.base.errors import TraceError as TraceError
 from lamina.base.errors import UsageError as UsageError
+from lamina.counters import counters as counters
 from lamina.explain import explain as explain
 from lamina.tensor import debug as debug
 from lamina.tensor import fft as fft

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from lamina.backend.targets import select
+from lamina.backend.targets.units import units_of
 from lamina.base import config
 from lamina.base.text import quantity
 from lamina.cli import command
@@ -28,8 +29,11 @@ def run(options: argparse.Namespace) -> int:
     target = select()
     machine = topology()
     caches = target.caches
+    units = units_of(target)
     print(f"processor  {machine['model']} ({machine['architecture']}), {num_threads()} threads")
     print(f"target     {target.name}: {target.vector_bytes * 8}-bit vectors")
+    for number, unit in enumerate(units):
+        print(f"{'units' if number == 0 else '':10} {unit}")
     sizes = (caches.l1d_bytes, caches.l2_bytes, caches.l3_bytes)
     print("caches     " + ", ".join(quantity(size, "B") for size in sizes))
     print(f"kernels    {config.cache_dir() or 'not kept on disk'}")

@@ -13,6 +13,7 @@ from lamina.backend.compile.changes import Trail
 from lamina.backend.compile.lower import Lowered, Step
 from lamina.backend.compile.plan_memory import Plan
 from lamina.backend.nest.printer import to_text
+from lamina.backend.nest.units import unit_of
 from lamina.base.text import quantity, table
 from lamina.graph.ops import Fusion
 from lamina.graph.passes.fuse import is_step
@@ -128,9 +129,11 @@ def _kernels(compiled: Compiled) -> Section:
         for task in step.launches:
             name = task.nest.name if task else step.body.outputs[0].op.name
             loop = task or rows_of(step.body.outputs[0])
-            row = [len(rows), number, name, step.policy, loop.extent, loop.grain]
+            unit = unit_of(task.nest) if task else ""
+            row = [len(rows), number, name, step.policy, unit, loop.extent, loop.grain]
             rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
-    head = ["launch", "step", "kernel", "policy", "extent", "grain", "reads", "writes", "line"]
+    facts = ["kernel", "policy", "unit", "extent", "grain", "reads", "writes", "line"]
+    head = ["launch", "step", *facts]
     seconds = compiled.record.seconds.get("schedule")
     return Section("kernels", f"kernels: {len(rows)}", table(head, rows), seconds)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lamina.backend.nest.nodes import Apply, Const, Expr
 
-_INTEGER: dict[str, Callable[..., Any]] = {
+INTEGER: dict[str, Callable[..., Any]] = {
     "add": operator.add,
     "subtract": operator.sub,
     "multiply": operator.mul,
@@ -74,13 +74,13 @@ def _fold_indices(op: str, x: Expr, y: Expr, dtype: str) -> Expr | int | bool | 
 
 
 def _fold_integers(op: str, values: list[Any], source: str, dtype: str) -> int | bool | None:
-    if op not in _INTEGER or (op in ("floor_divide", "remainder") and values[1] == 0):
+    if op not in INTEGER or (op in ("floor_divide", "remainder") and values[1] == 0):
         return None
     if op in ("shift_left", "shift_right") and not 0 <= values[1] < _bits(source):
         return None
     if source == "bool" and op not in ("and", "or", "xor", "not", "equal", "not_equal"):
         return None
-    return _wrapped(_INTEGER[op](*values), dtype)
+    return _wrapped(INTEGER[op](*values), dtype)
 
 
 def _fold_neutral(op: str, x: Expr, y: Expr) -> Expr | None:

@@ -75,6 +75,11 @@ class Target:
         return min(self.caches.l3_bytes, self.cores * MOST_L3_BYTES)
 
     @property
+    def dots_bytes(self) -> bool:
+        """Whether one instruction adds four products of bytes to each lane of i32 (VNNI)."""
+        return self.has("avx512vnni") and self.has("avx512vl")
+
+    @property
     def llvm_features(self) -> str:
         """The features as LLVM takes them: "+avx2,+fma"."""
         return ",".join(f"+{feature}" for feature in sorted(self.features))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lamina.backend.compile.build import Compiled
 from lamina.backend.compile.lower import Step
+from lamina.backend.schedule.schedule import Task
 from lamina.graph.ir import Graph
 
 
@@ -16,11 +17,13 @@ class Kernel:
 
     Attributes:
         name: of the last of its nests.
+        tasks: as it is scheduled in the program.
         count: how many steps of the program have it.
     """
 
     body: Graph
     name: str
+    tasks: tuple[Task, ...]
     count: int
 
 
@@ -29,7 +32,10 @@ def kernels_of(program: Compiled) -> list[Kernel]:
     found: dict[Graph, list[Step]] = {}
     for step in _steps(program):
         found.setdefault(step.body, []).append(step)
-    return [Kernel(body, same[0].tasks[-1].nest.name, len(same)) for body, same in found.items()]
+    return [
+        Kernel(body, same[0].tasks[-1].nest.name, same[0].tasks, len(same))
+        for body, same in found.items()
+    ]
 
 
 def _steps(program: Compiled) -> Iterator[Step]:

@@ -2,6 +2,7 @@
 
 from .disk import DiskCache, Entry
 from .foreign import foreign_kernel
+from .instructions import KINDS, count_instructions
 from .objects import (
     CompiledKernel,
     compile_kernels,

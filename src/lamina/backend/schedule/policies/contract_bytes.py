@@ -31,7 +31,7 @@ def byte_roles(value: Value, target: Target) -> Iterator[Axes]:
 
     The operands are bytes cast to i32, summed along one letter of each.
     """
-    if not target.has("avx512vnni") or not target.has("avx512vl"):
+    if not target.dots_bytes:
         return
     if str(value.dtype) != "i32" or not all(_is_byte(v) for v in value.operands):
         return
