@@ -17,7 +17,7 @@ from lamina.backend.targets import select
 from lamina.backend.tuning import search
 from lamina.backend.tuning.kernels import kernels_of
 from lamina.backend.tuning.trial import Trial
-from lamina.base.errors import CacheWarning, UsageError
+from lamina.base.errors import CacheWarning
 
 
 @pytest.fixture(autouse=True)
@@ -247,19 +247,3 @@ def test_programs_on_disk_know_the_choices(monkeypatch: pytest.MonkeyPatch) -> N
     choices.keep(select(), {"k": choices.Choice(**GOOD)})
     assert compile_graph(graph) is not before
     assert compile_graph(graph, generic=True) is compile_graph(graph, generic=True)
-
-
-def test_who_switched_it_off_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LAMINA_TUNED", "off")
-    f, x, y = product()
-    with pytest.raises(UsageError, match="would not be used"):
-        lm.tune(f, x, y)
-
-
-def test_sizes_that_are_symbols_are_refused() -> None:
-    from lamina.tune import tune_graph
-
-    graph = lm.jit(lambda x: x * 2.0, dynamic_shapes={"x": {0: lm.Dim("B")}})
-    exported = lm.export(graph, lm.ones((3, 4)))
-    with pytest.raises(UsageError, match="symbols"):
-        tune_graph(exported.graph)
