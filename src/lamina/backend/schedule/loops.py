@@ -17,6 +17,7 @@ from lamina.backend.nest.nodes import (
     Store,
 )
 from lamina.backend.schedule.pull import Element, Index, Pull
+from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value, topological
 from lamina.graph.ops import Contract, Reduction, checking
 
@@ -94,6 +95,12 @@ def work_of(body: Graph) -> float:
     total = sum(v.op.cost * v.type.size for v in body.nodes if v.op is not None)
     total += sum(v.type.size for v in (*body.inputs, *body.outputs))
     return max(1.0, total / size)
+
+
+def passes_caches(body: Graph, target: Target) -> bool:
+    """Whether the outputs are too large to be found in a cache later, and better bypass them."""
+    total = sum(v.type.size_bytes for v in (*body.inputs, *body.outputs))
+    return total > 2 * target.l3_share_bytes
 
 
 def accumulator_dtype(v: Value) -> str:

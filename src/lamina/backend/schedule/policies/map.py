@@ -16,6 +16,7 @@ from lamina.backend.schedule.loops import (
     bind_inputs,
     grain_for,
     kernel,
+    passes_caches,
     space_of,
     stores,
     work_of,
@@ -51,7 +52,7 @@ def several(body: Graph, target: Target) -> Sequence[Way]:
 
 def _decided(body: Graph, target: Target, given: Given) -> Decided:
     flat = collapse(body)
-    streaming = given["stores"] == "streaming" if "stores" in given else _streaming(flat, target)
+    streaming = given["stores"] == "streaming" if "stores" in given else passes_caches(flat, target)
     chunk = int(given.get("chunk", 0))
 
     def make() -> Schedule:
@@ -61,12 +62,6 @@ def _decided(body: Graph, target: Target, given: Given) -> Decided:
         return Schedule((_rows(flat, streaming) if turned is None else turned,))
 
     return Decided(make)
-
-
-def _streaming(body: Graph, target: Target) -> bool:
-    """Whether the outputs are too large to be found in the cache later."""
-    total = sum(v.type.size_bytes for v in (*body.inputs, *body.outputs))
-    return total > 2 * target.l3_share_bytes
 
 
 def _with_streaming(statements: list[Stmt], streaming: bool) -> tuple[Stmt, ...]:

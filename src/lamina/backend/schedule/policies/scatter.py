@@ -21,6 +21,7 @@ from lamina.backend.schedule.loops import (
     params,
 )
 from lamina.backend.schedule.policies import map as flat_map
+from lamina.backend.schedule.policies.scatter_rows import SortedScatter, pays
 from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.pull import Index, Pull
 from lamina.backend.schedule.schedule import Schedule, Task
@@ -42,7 +43,10 @@ def accepts(body: Graph) -> bool:
 
 
 def schedule(body: Graph, target: Target) -> Schedule:
-    """Start from x, then put the updates one after the other, in each block of columns."""
+    """Start from x, then put the updates one after the other, in each block of columns; by rows
+    of the output where these are long."""
+    if pays(body, target):
+        return SortedScatter(body, target).schedule()
     x = body.outputs[0].operands[0]
     nest = _Nest(body, target)
     if nest.blocks > 1 or nest.rows > 1 or x.type.size < CHUNK_WORK or nest.buffer != "out0":
