@@ -28,11 +28,13 @@ class Manner:
         several: they return a sequence of arrays rather than one.
         eager: as they are, without compiling.
         precision: "bf16" gives them their floating-point arguments in bf16.
+        frozen: names of arguments that are the same in every call, where a peer may know that.
     """
 
     several: bool = False
     eager: bool = False
     precision: str = "f32"
+    frozen: tuple[str, ...] = ()
 
     def is_lowered(self, array: np.ndarray) -> bool:
         """Whether an argument is given in bf16."""
@@ -50,6 +52,7 @@ def function_peers(
     several: bool = False,
     eager: bool = False,
     precision: str = "f32",
+    frozen: tuple[str, ...] = (),
 ) -> dict[str, Builder]:
     """A builder for each peer that has the function.
 
@@ -57,9 +60,9 @@ def function_peers(
         lamina, torch, jax, numpy: the function, given `lamina`, `torch`, `jax` or `numpy`.
         onnx: writes the function into a graph, of (graph, *names); in f32 only.
         torch_compile: compiles itself; when not given, `torch` is compiled as a whole.
-        several, eager, precision: see `Manner`; NumPy has no bf16.
+        several, eager, precision, frozen: see `Manner`; NumPy has no bf16.
     """
-    manner = Manner(several, eager, precision)
+    manner = Manner(several, eager, precision, frozen)
     builders = {"lamina": _lamina(lamina, manner)}
     if torch is not None:
         builders["torch"] = _torch(torch, manner, compiled=False)
@@ -81,10 +84,10 @@ def _lamina(make: Make, manner: Manner) -> Builder:
         import lamina as lm
 
         def argument(array: np.ndarray) -> Any:
-            x = lm.asarray(array)
+            x = lm.asarray(array, copy=bool(manner.frozen) or None)
             return lm.astype(x, lm.bfloat16).block() if manner.is_lowered(array) else x
 
-        f = make(lm) if manner.eager else lm.jit(make(lm))
+        f = make(lm) if manner.eager else lm.jit(make(lm), frozen=manner.frozen)
         arguments = [argument(a) for a in data.values()]
 
         def one() -> Any:

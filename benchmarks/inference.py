@@ -86,7 +86,7 @@ def weights(data: Data) -> Arrays:
 
 
 def lamina_call(network: Inference, lowered: bool, data: Data) -> Prepared:
-    """The model is an argument of the jitted function, for Lamina knows no constant weights."""
+    """The model is a frozen argument of the jitted function."""
     import lamina as lm
 
     model = network.lamina()
@@ -96,7 +96,7 @@ def lamina_call(network: Inference, lowered: bool, data: Data) -> Prepared:
     if lowered:
         model.bfloat16()
         x = lm.astype(x, lm.bfloat16) if x.dtype is lm.float32 else x
-    forward = lm.jit(lambda model, x: model(x))
+    forward = lm.jit(lambda model, x: model(x), frozen="model")
     run = lambda: forward(model, x).block()
     return Prepared(run, lambda: [lm.astype(run(), lm.float32).numpy()])
 

@@ -65,7 +65,8 @@ def through(layer: Any, relu: Any) -> Any:
 def lamina_layers(lm: ModuleType) -> Any:
     def layer(x: Any, w: Any, s: Any, b: Any) -> Any:
         step = lm.max(lm.abs(x)) / LARGEST
-        found = lm.matmul(lm.astype(lm.round(x / step), lm.int32), lm.astype(w, lm.int32).mT)
+        x = lm.astype(lm.astype(lm.round(x / step), lm.int8), lm.int32)
+        found = lm.matmul(x, lm.astype(w, lm.int32).mT)
         return lm.astype(found, lm.float32) * (step * s) + b
 
     return through(layer, lm.functional.relu)
@@ -119,7 +120,9 @@ def draw(graph: OnnxGraph, values: dict[str, Any]) -> str:
 
 def row(batch: int) -> Workload:
     """Of one batch."""
-    functions = function_peers(lamina=lamina_layers, torch=torch_layers, jax=jax_layers)
+    functions = function_peers(
+        lamina=lamina_layers, torch=torch_layers, jax=jax_layers, frozen=("arrays",)
+    )
     functions.pop("torch_compile")
     elements = batch * WIDTH
     return Workload(

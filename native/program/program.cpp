@@ -27,18 +27,22 @@ std::size_t slot_count(Slot slot, Counts counts) {
 }
 
 void check_argument(const Kernel& kernel, const Argument& argument, Counts counts,
-                    std::size_t arena_bytes) {
-    static constexpr const char* kNames[kSlotCount] = {"input", "output", "arena", "constant",
-                                                       "status"};
+                    std::size_t arena_bytes, std::size_t kept_bytes) {
+    static constexpr const char* kNames[kSlotCount] = {"input",    "output", "arena",
+                                                       "constant", "status", "kept"};
     const auto slot = static_cast<int>(argument.slot);
     if (slot < 0 || slot >= kSlotCount) {
         reject(kernel, "unknown slot kind " + std::to_string(slot));
     }
     if (argument.slot == Slot::status) return;
-    const bool in_arena = argument.slot == Slot::arena;
-    const std::size_t limit = in_arena ? arena_bytes + 1 : slot_count(argument.slot, counts);
+    if (kernel.once && argument.slot == Slot::output) {
+        reject(kernel, "runs once, and an output is made by every run");
+    }
+    const bool offset = argument.slot == Slot::arena || argument.slot == Slot::kept;
+    const std::size_t room = argument.slot == Slot::arena ? arena_bytes : kept_bytes;
+    const std::size_t limit = offset ? room + 1 : slot_count(argument.slot, counts);
     if (argument.value < 0 || static_cast<std::size_t>(argument.value) >= limit) {
-        reject(kernel, std::string(kNames[slot]) + (in_arena ? " offset " : " index ") +
+        reject(kernel, std::string(kNames[slot]) + (offset ? " offset " : " index ") +
                            std::to_string(argument.value) + " is out of range");
     }
 }
@@ -59,10 +63,12 @@ void check_control(const Kernel& kernel) {
 
 }  // namespace
 
-Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes)
+Program::Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes,
+                 std::size_t kept_bytes)
     : kernels_(std::move(kernels)),
       successors_(kernels_.size()),
       arena_bytes_(arena_bytes),
+      kept_bytes_(kept_bytes),
       tallies_(kernels_.size()) {
     check(counts);
     first_argument_.reserve(kernels_.size());
@@ -95,7 +101,7 @@ void Program::check(Counts counts) const {
         if (kernel.extent < 0) reject(kernel, "its extent is negative");
         if (kernel.grain < 1) reject(kernel, "its grain is less than 1");
         for (const Argument& argument : kernel.arguments) {
-            check_argument(kernel, argument, counts, arena_bytes_);
+            check_argument(kernel, argument, counts, arena_bytes_, kept_bytes_);
         }
         for (const int before : kernel.dependencies) {
             if (before < 0 || static_cast<std::size_t>(before) >= i) {

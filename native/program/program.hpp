@@ -19,12 +19,12 @@ using KernelEntry = void (*)(void* const* arguments, std::int64_t begin, std::in
                              void* scratch);
 
 // Where a kernel's argument points.
-enum class Slot : int { input = 0, output = 1, arena = 2, constant = 3, status = 4 };
-inline constexpr int kSlotCount = 5;
+enum class Slot : int { input = 0, output = 1, arena = 2, constant = 3, status = 4, kept = 5 };
+inline constexpr int kSlotCount = 6;
 
 struct Argument {
     Slot slot;
-    std::int64_t value;  // an index, or for the arena a byte offset
+    std::int64_t value;  // an index, or for the arena and what is kept a byte offset
 };
 
 class Control;
@@ -39,6 +39,7 @@ struct Kernel {
     std::int64_t grain = 1;  // chunks are multiples of it
     std::size_t scratch_bytes = 0;
     std::vector<int> dependencies;  // earlier kernels that must have finished
+    bool once = false;  // what it makes lies in the kept memory and outlives the run
 };
 
 enum class Mode : int {
@@ -83,17 +84,25 @@ struct Counts {
     std::size_t constants;
 };
 
+// Memory that outlives a run, for what kernels make that run once.
+struct Kept {
+    std::byte* memory = nullptr;
+    bool ready = true;  // whether they have run on it
+};
+
 // Immutable but for its mode and its profile, so any number of threads may run it at once.
 class Program {
  public:
     // Throws std::invalid_argument when an index, an offset or a dependency is out of range.
-    Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes);
+    Program(std::vector<Kernel> kernels, Counts counts, std::size_t arena_bytes,
+            std::size_t kept_bytes = 0);
 
-    // Runs every kernel; the addresses are in the order of the slots' indices. After a fault no
+    // Runs every kernel, those that run once before all others and only where what they make is
+    // not there yet; the addresses are in the order of the slots' indices. After a fault no
     // further kernel starts, and the status is that of the first kernel that reported one. Throws
     // OutOfMemory before the first kernel starts, so that inputs given away are as they were.
     Status run(std::span<void* const> inputs, std::span<void* const> outputs,
-               std::span<void* const> constants);
+               std::span<void* const> constants, Kept kept = {});
 
     // The same as a part of another program, which gives the arena and has its scratch reserved.
     Status run_in(std::byte* arena, std::span<void* const> inputs,
@@ -102,6 +111,7 @@ class Program {
 
     const std::vector<Kernel>& kernels() const noexcept { return kernels_; }
     std::size_t arena_bytes() const noexcept { return arena_bytes_; }
+    std::size_t kept_bytes() const noexcept { return kept_bytes_; }
     std::size_t scratch_bytes() const noexcept { return scratch_bytes_; }
     bool checks() const noexcept { return status_count_ > 0; }
 
@@ -117,12 +127,16 @@ class Program {
     struct Frame;
 
     void check(Counts counts) const;
+    Status run_all(std::byte* arena, std::span<void* const> inputs,
+                   std::span<void* const> outputs, std::span<void* const> constants, Kept kept,
+                   const Activation* around);
     void bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
-              std::span<void* const> constants, std::byte* arena) const;
+              std::span<void* const> constants, std::byte* arena, std::byte* kept) const;
     Status first_fault(const Frame& frame) const;
     bool stops_after(Frame& frame, std::size_t kernel) const;
-    void run_in_order(Frame& frame, bool split) const;
-    void run_as_graph(Frame& frame) const;
+    void run_part(Frame& frame, bool once) const;  // the kernels that run once, or the others
+    void run_in_order(Frame& frame, bool once, bool split) const;
+    void run_as_graph(Frame& frame, bool once) const;
     void call(Frame& frame, int kernel, std::int64_t begin, std::int64_t end) const noexcept;
     void record(Frame& frame);
 
@@ -133,6 +147,7 @@ class Program {
     std::size_t status_count_ = 0;
     std::vector<std::vector<int>> successors_;
     std::size_t arena_bytes_;
+    std::size_t kept_bytes_;
     std::size_t scratch_bytes_ = 0;  // the most that one of the kernels needs
 
     std::atomic<Mode> mode_{Mode::threads};

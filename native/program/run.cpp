@@ -1,4 +1,5 @@
 // The executor: one run of a Program.
+#include <algorithm>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -24,6 +25,7 @@ struct Program::Frame {
     std::unique_ptr<Status[]> statuses;  // of the kernels that check something, in their order
     std::atomic<bool> stopped{false};    // a kernel reported a fault
     const Activation* around = nullptr;
+    bool prepares = false;  // the kernels that run once run too
     void* few_pointers[128];
     std::unique_ptr<void*[]> many_pointers;
     void** pointers = nullptr;  // every kernel's arguments, one after the other
@@ -77,36 +79,48 @@ class ReadyQueue {
 }  // namespace
 
 Status Program::run(std::span<void* const> inputs, std::span<void* const> outputs,
-                    std::span<void* const> constants) {
+                    std::span<void* const> constants, Kept kept) {
     const Memory arena = arena_bytes_ > 0 ? Memory(arena_bytes_) : Memory();
     thread_scratch(scratch_bytes_);
-    return run_in(static_cast<std::byte*>(arena.data()), inputs, outputs, constants, nullptr);
+    return run_all(arena.data(), inputs, outputs, constants, kept, nullptr);
 }
 
 Status Program::run_in(std::byte* arena, std::span<void* const> inputs,
                        std::span<void* const> outputs, std::span<void* const> constants,
                        const Activation* around) {
+    return run_all(arena, inputs, outputs, constants, {}, around);
+}
+
+Status Program::run_all(std::byte* arena, std::span<void* const> inputs,
+                        std::span<void* const> outputs, std::span<void* const> constants,
+                        Kept kept, const Activation* around) {
     Frame frame;
     frame.around = around;
-    bind(frame, inputs, outputs, constants, arena);
+    frame.prepares = !kept.ready;
+    bind(frame, inputs, outputs, constants, arena, kept.memory);
     frame.profiling = profiling_.load(std::memory_order_relaxed);
     frame.tracing = frame.profiling && tracing_.load(std::memory_order_relaxed);
     if (frame.profiling) frame.kernel_ns.assign(kernels_.size(), 0);
 
-    switch (mode()) {
-        case Mode::threads:
-            run_in_order(frame, true);
-            break;
-        case Mode::serial:
-            run_in_order(frame, false);
-            break;
-        case Mode::graph:
-            run_as_graph(frame);
-            break;
-    }
+    if (frame.prepares) run_part(frame, true);
+    if (!frame.stopped.load(std::memory_order_acquire)) run_part(frame, false);
 
     if (frame.profiling) record(frame);
     return first_fault(frame);
+}
+
+void Program::run_part(Frame& frame, bool once) const {
+    switch (mode()) {
+        case Mode::threads:
+            run_in_order(frame, once, true);
+            break;
+        case Mode::serial:
+            run_in_order(frame, once, false);
+            break;
+        case Mode::graph:
+            run_as_graph(frame, once);
+            break;
+    }
 }
 
 Status Program::first_fault(const Frame& frame) const {
@@ -131,7 +145,8 @@ bool Program::stops_after(Frame& frame, std::size_t kernel) const {
 }
 
 void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* const> outputs,
-                   std::span<void* const> constants, std::byte* arena) const {
+                   std::span<void* const> constants, std::byte* arena,
+                   std::byte* kept) const {
     frame.pointers = frame.few_pointers;
     if (argument_count_ > std::size(frame.few_pointers)) {
         frame.many_pointers.reset(new void*[argument_count_]);
@@ -156,6 +171,9 @@ void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* 
                 case Slot::constant:
                     *next++ = constants[value];
                     break;
+                case Slot::kept:
+                    *next++ = kept + value;
+                    break;
                 case Slot::status:
                     *next++ = frame.statuses[static_cast<std::size_t>(status_of_[i])].values;
                     break;
@@ -164,11 +182,11 @@ void Program::bind(Frame& frame, std::span<void* const> inputs, std::span<void* 
     }
 }
 
-void Program::run_in_order(Frame& frame, bool split) const {
+void Program::run_in_order(Frame& frame, bool once, bool split) const {
     ThreadPool& pool = ThreadPool::process();
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
         const Kernel& kernel = kernels_[i];
-        if (kernel.extent == 0) continue;
+        if (kernel.extent == 0 || kernel.once != once) continue;
         const int index = static_cast<int>(i);
         const std::int64_t start_ns = frame.profiling ? now_ns() : 0;
         if (split && kernel.extent > kernel.grain) {
@@ -187,17 +205,23 @@ void Program::run_in_order(Frame& frame, bool split) const {
     }
 }
 
-void Program::run_as_graph(Frame& frame) const {
+void Program::run_as_graph(Frame& frame, bool once) const {
     const std::size_t count = kernels_.size();
     ReadyQueue ready(count);
     const std::unique_ptr<std::atomic<int>[]> waiting(new std::atomic<int>[count]);
-    std::atomic<std::size_t> left{count};
+    std::size_t own = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        const auto dependencies = static_cast<int>(kernels_[i].dependencies.size());
-        waiting[i].store(dependencies, std::memory_order_relaxed);
+        if (kernels_[i].once != once) continue;
+        ++own;
+        const auto dependencies = std::count_if(
+            kernels_[i].dependencies.begin(), kernels_[i].dependencies.end(),
+            [&](int before) { return kernels_[static_cast<std::size_t>(before)].once == once; });
+        waiting[i].store(static_cast<int>(dependencies), std::memory_order_relaxed);
     }
+    std::atomic<std::size_t> left{own};
     for (std::size_t i = 0; i < count; ++i) {
-        if (kernels_[i].dependencies.empty()) ready.push(static_cast<int>(i));
+        const bool free = waiting[i].load(std::memory_order_relaxed) == 0;
+        if (kernels_[i].once == once && free) ready.push(static_cast<int>(i));
     }
 
     const auto take_part = [&](std::int64_t, std::int64_t) noexcept {
@@ -225,6 +249,7 @@ void Program::run_as_graph(Frame& frame) const {
             if (frame.profiling) frame.kernel_ns[i] = now_ns() - start_ns;
             stops_after(frame, i);
             for (const int next : successors_[i]) {
+                if (kernels_[static_cast<std::size_t>(next)].once != once) continue;
                 auto& blockers = waiting[static_cast<std::size_t>(next)];
                 if (blockers.fetch_sub(1, std::memory_order_acq_rel) == 1) ready.push(next);
             }
@@ -277,6 +302,7 @@ void Program::call(Frame& frame, int index, std::int64_t begin, std::int64_t end
 void Program::record(Frame& frame) {
     const std::lock_guard lock(profile_mutex_);
     for (std::size_t i = 0; i < kernels_.size(); ++i) {
+        if (kernels_[i].once && !frame.prepares) continue;
         tallies_[i].calls += 1;
         tallies_[i].total_ns += frame.kernel_ns[i];
     }

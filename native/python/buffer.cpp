@@ -10,6 +10,7 @@ Buffer::Buffer(Buffer&& other) noexcept
     : memory_(std::move(other.memory_)),
       address_(std::exchange(other.address_, nullptr)),
       nbytes_(std::exchange(other.nbytes_, 0)),
+      serial_(std::exchange(other.serial_, 0)),
       view_(std::exchange(other.view_, Py_buffer{})) {}
 
 Buffer::~Buffer() {
@@ -34,6 +35,12 @@ void Buffer::take_back(Memory memory) noexcept {
     memory_ = std::move(memory);
     address_ = memory_.data();
     donated_ = false;
+    serial_ = next_serial();  // a run that failed may have written to it
+}
+
+std::uint64_t Buffer::next_serial() noexcept {
+    static std::uint64_t last = 0;
+    return ++last;
 }
 
 namespace {
@@ -91,6 +98,9 @@ void bind_memory(nb::module_& module) {
         .def_prop_ro("owned", &Buffer::owned, "True for memory of the pool, false for `wrap`.")
         .def_prop_ro("readonly", &Buffer::readonly)
         .def_prop_ro("donated", &Buffer::donated, "True once a run gave the memory to a result.")
+        .def_prop_ro("serial", &Buffer::serial,
+                     "A number that these contents have and no others ever had; 0 where others may "
+                     "write to them.")
         .def_prop_ro("pins", &Buffer::pins, "Views and runs that hold the memory in place.")
         .def("__len__", &Buffer::nbytes)
         .def("__repr__", &show);

@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "memory/block_pool.hpp"
@@ -14,9 +15,12 @@ namespace lamina::python {
 class Buffer {
  public:
     explicit Buffer(std::size_t nbytes)
-        : memory_(nbytes), address_(memory_.data()), nbytes_(nbytes) {}
+        : memory_(nbytes), address_(memory_.data()), nbytes_(nbytes), serial_(next_serial()) {}
     Buffer(Memory memory, std::size_t nbytes)
-        : memory_(std::move(memory)), address_(memory_.data()), nbytes_(nbytes) {}
+        : memory_(std::move(memory)),
+          address_(memory_.data()),
+          nbytes_(nbytes),
+          serial_(next_serial()) {}
     Buffer(Buffer&& other) noexcept;
     Buffer& operator=(Buffer&&) = delete;
     ~Buffer();
@@ -27,6 +31,9 @@ class Buffer {
     std::size_t nbytes() const noexcept { return nbytes_; }
     bool owned() const noexcept { return static_cast<bool>(memory_); }
     bool readonly() const noexcept { return view_.obj != nullptr && view_.readonly != 0; }
+    // The contents have one number as long as they are the same, and no others ever have it. 0 where
+    // somebody else may write to them.
+    std::uint64_t serial() const noexcept { return owned() || readonly() ? serial_ : 0; }
     // A donated buffer has given its memory to a result.
     bool donated() const noexcept { return donated_; }
 
@@ -40,13 +47,16 @@ class Buffer {
     void take_back(Memory memory) noexcept;  // undoes donate
 
  private:
-    Buffer() = default;
+    Buffer() : serial_(next_serial()) {}
+
+    static std::uint64_t next_serial() noexcept;
 
     Memory memory_;
     void* address_ = nullptr;
     std::size_t nbytes_ = 0;
     std::size_t pins_ = 0;
     bool donated_ = false;
+    std::uint64_t serial_;
     Py_buffer view_{};  // of a wrapped object
 };
 

@@ -8,6 +8,7 @@
 #include "python/program.hpp"
 
 NB_MODULE(_native, module) {
+    module.attr("INTERFACE") = 2;  // what `runtime/native.py` expects
     module.doc() = "Buffers, threads, the executor, call flattening and topology.";
     nanobind::set_leak_warnings(false);
     lamina::python::bind_errors(module);

@@ -4,7 +4,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -37,10 +40,10 @@ struct PythonControl {
 
 Kernel read_kernel(nb::handle row) {
     const auto fields = nb::cast<nb::tuple>(row);
-    if (fields.size() != 8) {
+    if (fields.size() != 9) {
         throw std::invalid_argument(
             "Program: a kernel is (name, address, args, extent, grain, scratch_bytes, "
-            "dependencies, control)");
+            "dependencies, control, once)");
     }
     Kernel kernel;
     kernel.name = nb::cast<std::string>(fields[0]);
@@ -54,6 +57,7 @@ Kernel read_kernel(nb::handle row) {
     kernel.scratch_bytes = nb::cast<std::size_t>(fields[5]);
     kernel.dependencies = nb::cast<std::vector<int>>(fields[6]);
     if (!fields[7].is_none()) kernel.control = nb::cast<PythonControl&>(fields[7]).control;
+    kernel.once = nb::cast<bool>(fields[8]);
     return kernel;
 }
 
@@ -136,6 +140,7 @@ class Inputs {
     }
 
     Buffer& operator[](std::size_t i) { return *buffers_[i]; }
+    const Buffer& operator[](std::size_t i) const { return *buffers_[i]; }
     const std::vector<void*>& addresses() const { return addresses_; }
 
  private:
@@ -208,11 +213,57 @@ class Outputs {
     std::vector<void*> addresses_;
 };
 
+// What kernels that run once made of frozen inputs. Runs share it; whoever brings other inputs makes
+// another, over the same memory where no run holds it.
+class Prepared {
+ public:
+    using Serials = std::vector<std::uint64_t>;
+
+    struct Made {
+        Serials serials;  // of the inputs that it was made of
+        Memory memory;
+    };
+
+    // What was made of these contents; null where they are others, or anybody may write to them.
+    std::shared_ptr<Made> find(const Serials& serials) {
+        if (std::find(serials.begin(), serials.end(), 0U) != serials.end()) return nullptr;
+        const std::lock_guard lock(mutex_);
+        return last_ != nullptr && last_->serials == serials ? last_ : nullptr;
+    }
+
+    // Memory for what shall be made of them.
+    std::shared_ptr<Made> begin(Serials serials, std::size_t bytes) {
+        std::shared_ptr<Made> made;
+        {
+            const std::lock_guard lock(mutex_);
+            if (last_.use_count() == 1) made = std::move(last_);
+        }
+        if (made == nullptr) made = std::make_shared<Made>(Made{{}, Memory(bytes)});
+        made->serials = std::move(serials);
+        return made;
+    }
+
+    void finish(std::shared_ptr<Made> made) {
+        const std::lock_guard lock(mutex_);
+        last_ = std::move(made);
+    }
+
+ private:
+    std::mutex mutex_;
+    std::shared_ptr<Made> last_;
+};
+
 class PythonProgram {
  public:
     PythonProgram(nb::handle kernels, nb::handle outputs, std::size_t arena_bytes,
-                  nb::handle constants, std::size_t num_inputs)
-        : num_inputs_(num_inputs) {
+                  nb::handle constants, std::size_t num_inputs, std::size_t kept_bytes,
+                  std::vector<std::size_t> frozen)
+        : num_inputs_(num_inputs), frozen_(std::move(frozen)) {
+        for (const std::size_t number : frozen_) {
+            if (number < num_inputs) continue;
+            throw std::invalid_argument("Program: frozen input " + std::to_string(number) +
+                                        " is no input");
+        }
         for (nb::handle pair : outputs) {
             const Output output{nb::cast<std::size_t>(pair[0]), nb::cast<std::int64_t>(pair[1])};
             if (output.donor < -1 || output.donor >= static_cast<std::int64_t>(num_inputs)) {
@@ -231,7 +282,7 @@ class PythonProgram {
         for (nb::handle row : kernels) controls_.push_back(nb::borrow(row[7]));
         program_ = std::make_shared<Program>(
             read_kernels(kernels), Counts{num_inputs, outputs_.size(), constants_.size()},
-            arena_bytes);
+            arena_bytes, kept_bytes);
     }
     PythonProgram(const PythonProgram&) = delete;
     PythonProgram& operator=(const PythonProgram&) = delete;
@@ -243,12 +294,22 @@ class PythonProgram {
         Inputs in(inputs, num_inputs_);
         const DonationMask mask(donated, num_inputs_);
         Outputs out(outputs_, in, mask);
+        Kept kept;
+        std::shared_ptr<Prepared::Made> made;
+        if (program_->kept_bytes() > 0) {
+            Prepared::Serials serials = serials_of(in);
+            made = prepared_.find(serials);
+            kept.ready = made != nullptr;
+            if (!kept.ready) made = prepared_.begin(std::move(serials), program_->kept_bytes());
+            kept.memory = made->memory.data();
+        }
         Status status;
         {
             nb::gil_scoped_release released;
-            status = program_->run(in.addresses(), out.addresses(), constant_addresses_);
+            status = program_->run(in.addresses(), out.addresses(), constant_addresses_, kept);
         }
         if (status.values[0] != 0) raise_kernel_fault(status);
+        if (!kept.ready) prepared_.finish(std::move(made));
         return out.finish();
     }
 
@@ -256,6 +317,9 @@ class PythonProgram {
 
     // The program as a part of another one.
     Part part(nb::handle results) const {
+        if (program_->kept_bytes() > 0) {
+            throw std::invalid_argument("Control: a part with kernels that run once");
+        }
         Part made{program_, constant_addresses_, {}, outputs_.size()};
         const std::size_t counts[] = {outputs_.size(), num_inputs_, constants_.size()};
         for (nb::handle row : results) {
@@ -273,6 +337,8 @@ class PythonProgram {
     std::size_t num_inputs() const { return num_inputs_; }
     std::size_t num_outputs() const { return outputs_.size(); }
     std::size_t arena_bytes() const { return program_->arena_bytes(); }
+    std::size_t kept_bytes() const { return program_->kept_bytes(); }
+    const std::vector<std::size_t>& frozen() const { return frozen_; }
 
     nb::str mode() const {
         const std::string_view name = kModeNames[static_cast<int>(program_->mode())];
@@ -322,6 +388,7 @@ class PythonProgram {
             row["scratch_bytes"] = kernel.scratch_bytes;
             row["dependencies"] = nb::cast(kernel.dependencies);
             row["control"] = kernel.control != nullptr;
+            row["once"] = kernel.once;
             rows.append(row);
         }
         return rows;
@@ -336,7 +403,16 @@ class PythonProgram {
     }
 
  private:
+    Prepared::Serials serials_of(const Inputs& inputs) const {
+        Prepared::Serials found;
+        found.reserve(frozen_.size());
+        for (const std::size_t number : frozen_) found.push_back(inputs[number].serial());
+        return found;
+    }
+
     std::size_t num_inputs_;
+    std::vector<std::size_t> frozen_;  // inputs that kernels read which run once
+    Prepared prepared_;
     std::vector<Output> outputs_;
     std::vector<nb::object> constants_;
     std::vector<void*> constant_addresses_;
@@ -411,9 +487,11 @@ void bind_program(nb::module_& module) {
     nb::class_<PythonProgram>(module, "Program",
                               "Kernels, what each reads and writes, and one call to run them.",
                               nb::dynamic_attr())  // `keep`: what must live as long
-        .def(nb::init<nb::handle, nb::handle, std::size_t, nb::handle, std::size_t>(),
+        .def(nb::init<nb::handle, nb::handle, std::size_t, nb::handle, std::size_t, std::size_t,
+                      std::vector<std::size_t>>(),
              nb::arg("kernels"), nb::arg("outputs"), nb::arg("arena_bytes"), nb::arg("constants"),
-             nb::arg("num_inputs"))
+             nb::arg("num_inputs"), nb::arg("kept_bytes") = 0,
+             nb::arg("frozen") = std::vector<std::size_t>())
         .def("run", &PythonProgram::run, nb::arg("inputs"), nb::arg("donated") = 0,
              "Runs on Buffers and returns Buffers; the GIL is free meanwhile.")
         .def_prop_rw("mode", &PythonProgram::mode, &PythonProgram::set_mode,
@@ -421,6 +499,9 @@ void bind_program(nb::module_& module) {
         .def_prop_ro("num_inputs", &PythonProgram::num_inputs)
         .def_prop_ro("num_outputs", &PythonProgram::num_outputs)
         .def_prop_ro("arena_bytes", &PythonProgram::arena_bytes)
+        .def_prop_ro("kept_bytes", &PythonProgram::kept_bytes,
+                     "Memory of the results of kernels that run once.")
+        .def_prop_ro("frozen", &PythonProgram::frozen, "The inputs that those results follow from.")
         .def_prop_ro("outputs", &PythonProgram::outputs, "(nbytes, donor) of each output.")
         .def(
             "profile",

@@ -117,6 +117,52 @@ TEST(profiles_count_runs) {
     CHECK(program.tallies()[0].calls == 2);
 }
 
+TEST(what_runs_once_runs_before_the_others_and_only_when_it_has_to) {
+    // The kernel that runs once comes last; it shares the arena with one that does not.
+    std::vector<Kernel> kernels = {
+        kernel("input", add_one, {{Slot::input, 0}, {Slot::arena, 0}}),
+        kernel("first", add_one, {{Slot::constant, 0}, {Slot::arena, 0}}, {0}),
+        kernel("once", add_one, {{Slot::arena, 0}, {Slot::kept, 0}}, {1}),
+        kernel("join", add, {{Slot::input, 0}, {Slot::kept, 0}, {Slot::output, 0}}, {2}),
+    };
+    kernels[1].once = kernels[2].once = true;
+    kernels[3].scratch_bytes = kCount * 8;
+    Program program(std::move(kernels), {1, 1, 1}, kCount * 8, kCount * 8);
+    program.profile(true, false);
+    for (const Mode mode : {Mode::threads, Mode::serial, Mode::graph}) {
+        program.set_mode(mode);
+        const lamina::Memory kept(program.kept_bytes());
+        for (int i = 0; i < 3; ++i) {
+            std::vector<double> x(kCount, i);
+            std::vector<double> c(kCount, i == 0 ? 10.0 : -1.0);  // read by the first run alone
+            std::vector<double> out(kCount, 0.0);
+            void* inputs[] = {x.data()};
+            void* outputs[] = {out.data()};
+            void* constants[] = {c.data()};
+            const auto status = program.run(inputs, outputs, constants, {kept.data(), i > 0});
+            CHECK(status.values[0] == 0);
+            for (const double value : out) CHECK(value == 12.0 + i);
+        }
+    }
+    const auto tallies = program.tallies();
+    CHECK(tallies[0].calls == 9 && tallies[3].calls == 9);
+    CHECK(tallies[1].calls == 3 && tallies[2].calls == 3);
+}
+
+TEST(what_runs_once_makes_no_output) {
+    std::vector<Kernel> kernels = {
+        kernel("once", add_one, {{Slot::input, 0}, {Slot::output, 0}}),
+    };
+    kernels[0].once = true;
+    bool refused = false;
+    try {
+        Program program(std::move(kernels), {1, 1, 0}, 0, 64);
+    } catch (const std::invalid_argument&) {
+        refused = true;
+    }
+    CHECK(refused);
+}
+
 TEST(threads_without_scratch_leave_their_work_to_the_caller) {
     lamina::ThreadPool::process().resize(4);  // new workers, which have no scratch yet
     auto& pool = lamina::BlockPool::process();

@@ -11,6 +11,7 @@ import pytest
 from lamina.runtime import (
     Argument,
     Buffer,
+    Control,
     KernelFault,
     Launch,
     Output,
@@ -279,3 +280,59 @@ def test_a_forked_child_runs_programs(kernels, numbers, threads):
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     program.run([Buffer.wrap(numbers)])
+
+
+def prepared(kernels, count: int) -> Program:
+    """y = x + (2 w), where w is frozen."""
+    nbytes = 8 * count
+    launches = [
+        kernels.launch("double", (Slot.INPUT, 1), (Slot.KEPT, 0), count=count, once=True),
+        kernels.launch(
+            "add", (Slot.INPUT, 0), (Slot.KEPT, 0), (Slot.OUTPUT, 0), count=count, dependencies=(0,)
+        ),
+    ]
+    outputs = [Output(nbytes)]
+    return Program(launches, outputs, num_inputs=2, keep=kernels, kept_bytes=nbytes, frozen=[1])
+
+
+def test_launches_that_run_once(kernels):
+    program = prepared(kernels, 100)
+    program.profile()
+    assert "kept 800 bytes" in str(program) and "once" in str(program)
+    x, w, other = (filled(np.full(100, value)) for value in (1.0, 5.0, 6.0))
+    runs = [(w, 11.0, 1), (w, 11.0, 1), (other, 13.0, 2), (w, 11.0, 3), (w, 11.0, 3)]
+    for weights, wanted, calls in runs:
+        (y,) = program.run([x, weights])
+        np.testing.assert_array_equal(np.frombuffer(y), wanted)
+        assert program.timings()[0].calls == calls
+
+
+def test_memory_that_others_write_to_is_read_at_every_run(kernels):
+    program = prepared(kernels, 100)
+    x, array = filled(np.full(100, 1.0)), np.full(100, 5.0)
+    w = Buffer.wrap(array)
+    assert w.serial == 0
+    for value in (5.0, 7.0):
+        array[:] = value
+        (y,) = program.run([x, w])
+        np.testing.assert_array_equal(np.frombuffer(y), 1.0 + 2 * value)
+    array.flags.writeable = False
+    assert Buffer.wrap(array).serial > w.serial
+
+
+def test_contents_have_a_number(kernels):
+    first, second = filled(np.ones(10)), filled(np.ones(10))
+    assert 0 < first.serial < second.serial
+    (made,) = double_in_place(kernels, 10).run([first], 1)
+    assert first.donated and made.serial > second.serial
+
+
+def test_frozen_inputs_exist():
+    with pytest.raises(ValueError, match="frozen input 3 is no input"):
+        Program([], [], num_inputs=2, kept_bytes=64, frozen=[3])
+
+
+def test_parts_of_loops_keep_nothing(kernels):
+    part = prepared(kernels, 8).native, [(0, 0, 64)]
+    with pytest.raises(ValueError, match="run once"):
+        Control.switch([part], 2, 1)

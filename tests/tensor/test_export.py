@@ -39,6 +39,17 @@ def test_assignments_to_state_are_kept_from_call_to_call() -> None:
     }
 
 
+def test_state_that_stays_is_frozen() -> None:
+    """The statistics of a model in training change; those of one that is used do not."""
+    x = np.random.default_rng(0).standard_normal((4, 3, 8, 8), np.float32)
+    model = lm.nn.Sequential(lm.nn.Conv2d(3, 20, 3), lm.nn.BatchNorm2d(20))
+    trained, used = lm.export(model, x), lm.export(model.eval(), x)
+    frozen = lambda p: {p.signature.inputs[i] for i in p.program.program.native.frozen}
+    assert "1.running_var" in frozen(used) and "1.running_var" not in frozen(trained)
+    for _ in range(2):
+        np.testing.assert_allclose(used(x), model(lm.asarray(x)).numpy(), rtol=1e-4, atol=1e-5)
+
+
 def test_state_is_a_copy_of_what_the_caller_has() -> None:
     counter = Counter()
     program = lm.export(counter.forward, X)

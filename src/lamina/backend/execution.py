@@ -60,16 +60,22 @@ def back_end() -> str:
     return _Choice.name
 
 
-def compile(graph: Graph, generic: bool = False, relaxed: tuple[str, ...] = ()) -> Program:
+def compile(
+    graph: Graph,
+    generic: bool = False,
+    relaxed: tuple[str, ...] = (),
+    frozen: Sequence[int] = (),
+) -> Program:
     """The program of `graph` by the back end in force.
 
-    `generic` shares kernels between shapes; `relaxed` names liberties it may take.
+    `generic` shares kernels between shapes; `relaxed` names liberties it may take; what follows
+    from `frozen` inputs alone is computed once for as long as they stay the same.
     """
     if _Choice.name == "reference":
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
-    return compile_graph(graph, generic=generic, relaxed=relaxed)
+    return compile_graph(graph, generic=generic, relaxed=relaxed, frozen=frozen)
 
 
 def buffer(array: np.ndarray) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+INTERFACE: int
+
 class OutOfMemory(MemoryError):
     requested_bytes: int
     in_use_bytes: int
@@ -28,6 +30,8 @@ class Buffer:
     def donated(self) -> bool: ...
     @property
     def pins(self) -> int: ...
+    @property
+    def serial(self) -> int: ...
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
@@ -67,12 +71,24 @@ class Program:
     def __init__(
         self,
         kernels: Sequence[
-            tuple[str, int, Sequence[tuple[int, int]], int, int, int, Sequence[int], Control | None]
+            tuple[
+                str,
+                int,
+                Sequence[tuple[int, int]],
+                int,
+                int,
+                int,
+                Sequence[int],
+                Control | None,
+                bool,
+            ]
         ],
         outputs: Sequence[tuple[int, int]],
         arena_bytes: int,
         constants: Sequence[Buffer],
         num_inputs: int,
+        kept_bytes: int = 0,
+        frozen: Sequence[int] = (),
     ) -> None: ...
     def run(self, inputs: Sequence[Buffer], donated: int | bytes = 0) -> list[Buffer]: ...
     def profile(self, enable: bool = True, trace: bool = False) -> None: ...
@@ -85,6 +101,10 @@ class Program:
     def num_outputs(self) -> int: ...
     @property
     def arena_bytes(self) -> int: ...
+    @property
+    def kept_bytes(self) -> int: ...
+    @property
+    def frozen(self) -> list[int]: ...
     @property
     def outputs(self) -> list[tuple[int, int]]: ...
 

@@ -8,6 +8,13 @@ except ImportError as error:
         "build it with `make setup` or `pip install -e . --no-build-isolation`"
     ) from error
 
+_INTERFACE = 2
+if getattr(native, "INTERFACE", 1) != _INTERFACE:
+    raise ImportError(
+        "lamina's native runtime was built from other sources than these; "
+        "build it again with `make setup` or `pip install -e . --no-build-isolation`"
+    )
+
 OutOfMemory = native.OutOfMemory
 KernelFault = native.KernelFault
 

@@ -31,10 +31,11 @@ class Slot(IntEnum):
     ARENA = 2  # value: byte offset
     CONSTANT = 3
     STATUS = 4  # four int64 words, zero at first; a nonzero first is a fault, the last its kernel
+    KEPT = 5  # value: byte offset into memory that outlives a run
 
 
 class Argument(NamedTuple):
-    """One pointer that a kernel receives: an index into its slot, or an offset into the arena."""
+    """One pointer that a kernel receives: an index into its slot, or an offset into memory."""
 
     slot: Slot
     value: int = 0
@@ -42,7 +43,7 @@ class Argument(NamedTuple):
     def __str__(self) -> str:
         if self.slot is Slot.STATUS:
             return "status"
-        joint = "+" if self.slot is Slot.ARENA else " "
+        joint = "+" if self.slot in (Slot.ARENA, Slot.KEPT) else " "
         return f"{self.slot.name.lower()}{joint}{self.value}"
 
 
@@ -61,6 +62,7 @@ class Launch:
         dependencies: indices of earlier launches that must have finished. Order by data *and* by
             reuse of the arena: mode "graph" knows nothing else.
         control: a loop or a branch over other programs, in place of machine code.
+        once: it runs before all others, and only where what it makes is not kept from a run before.
     """
 
     name: str
@@ -71,11 +73,13 @@ class Launch:
     scratch_bytes: int = 0
     dependencies: tuple[int, ...] = ()
     control: Any = None
+    once: bool = False
 
     def __str__(self) -> str:
         args = ", ".join(str(argument) for argument in self.args)
         after = f"  after {list(self.dependencies)}" if self.dependencies else ""
-        return f"{self.name}({args})  extent {self.extent} grain {self.grain}{after}"
+        once = "  once" if self.once else ""
+        return f"{self.name}({args})  extent {self.extent} grain {self.grain}{once}{after}"
 
 
 @frozen
@@ -104,6 +108,9 @@ class Program:
         constants: buffers that every run reads.
         num_inputs: how many buffers `run` expects.
         keep: kept alive with the program: whatever owns the machine code.
+        kept_bytes: memory that outlives a run, for what launches make that run once.
+        frozen: the inputs that those launches read. They run again in a run where one of these has
+            another `serial` than in the last, or none.
 
     `run(inputs, donated=0)` is the native call itself: a list of Buffers in, a list of Buffers
     out, without the GIL. `donated` has one bit per input, or, as bytes, one byte; a donated input
@@ -123,6 +130,8 @@ class Program:
         constants: Sequence[Buffer] = (),
         num_inputs: int = 0,
         keep: object = None,
+        kept_bytes: int = 0,
+        frozen: Sequence[int] = (),
     ):
         rows = [
             (
@@ -130,13 +139,21 @@ class Program:
                 x.scratch_bytes,
                 x.dependencies,
                 x.control,
+                x.once,
             )
             for x in launches
         ]
         sizes = [(output.nbytes, output.donor) for output in outputs]
-        self.native = native.Program(rows, sizes, arena_bytes, constants, num_inputs)
+        self.native = native.Program(
+            rows, sizes, arena_bytes, constants, num_inputs, kept_bytes, list(frozen)
+        )
         self.native.keep = keep  # also for those who hold nothing but `run`
         self.run = self.native.run
+
+    @property
+    def kept_bytes(self) -> int:
+        """Memory that outlives a run."""
+        return self.native.kept_bytes
 
     @property
     def mode(self) -> Mode:
@@ -170,7 +187,8 @@ class Program:
             for nbytes, donor in self.native.outputs
         )
         lines = [
-            f"program: {self.native.num_inputs} inputs, arena {self.native.arena_bytes} bytes",
+            f"program: {self.native.num_inputs} inputs, arena {self.native.arena_bytes} bytes"
+            + (f", kept {self.kept_bytes} bytes" if self.kept_bytes else ""),
             *(f"  {i}: {task}" for i, task in enumerate(self.tasks())),
             f"  outputs: {outputs or 'none'}",
         ]
@@ -190,4 +208,5 @@ def _read_launch(row: dict[str, Any]) -> Launch:
         grain=row["grain"],
         scratch_bytes=row["scratch_bytes"],
         dependencies=tuple(row["dependencies"]),
+        once=row["once"],
     )

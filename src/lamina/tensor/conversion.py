@@ -99,7 +99,12 @@ def asarray(
         wanted = _default(array.dtype)
     if wanted is not None:
         array = _as_dtype(array, wanted)
-    return from_numpy(np.array(array) if copy else array)
+    return from_numpy(np.array(array), own=True) if copy else from_numpy(array, _is_ours(obj))
+
+
+def _is_ours(obj: Any) -> bool:
+    """Whether an array that was made of `obj` has memory of its own."""
+    return isinstance(obj, list | tuple)
 
 
 def _as_dtype(array: np.ndarray, wanted: DType) -> np.ndarray:

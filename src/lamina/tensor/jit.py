@@ -22,6 +22,7 @@ from lamina.tensor import eager
 from lamina.tensor.closures import KINDS, Captured, captured
 from lamina.tensor.dynamic_shapes import DynamicShapes
 from lamina.tensor.exclusive import exclusive
+from lamina.tensor.frozen_arguments import Frozen, frozen_arguments
 from lamina.tensor.retraces import Trace, described, traced_for
 from lamina.tensor.static_arguments import Static, static_arguments
 from lamina.tensor.traced import Traced
@@ -38,6 +39,7 @@ class Jitted:
         donate: whether replaced leaves give their memory away.
         dynamic_shapes: sizes that are symbols.
         relaxed: liberties that programs may take.
+        frozen: its frozen arguments.
 
     Attributes:
         donate: whether buffers of leaves that a call replaces are given to the results.
@@ -51,12 +53,14 @@ class Jitted:
         donate: bool,
         dynamic_shapes: Mapping[str, Any] | None = None,
         relaxed: tuple[str, ...] = (),
+        frozen: Sequence[Frozen] = (),
     ):
         functools.update_wrapper(self, f)
         self.donate = donate
         self.relaxed = relaxed
         self._f = f
         self._statics = statics
+        self._frozen = frozen
         self._programs: dict[Any, Traced] = {}
         self._traces: list[Trace] = []
         self._shapes = DynamicShapes(f, dynamic_shapes) if dynamic_shapes else None
@@ -162,7 +166,8 @@ class Jitted:
     def _trace(self, call: list[Any], flat: Any, statics: tuple[Any, ...]) -> Traced:
         arguments = described(self._f, call, {place: value for place, _, value in statics})
         start = time.perf_counter()
-        traced = Traced(self._on_arguments(statics), call, flat, self.donate, self.relaxed)
+        f = self._on_arguments(statics)
+        traced = Traced(f, call, flat, self.donate, self.relaxed, self._frozen)
         seconds = time.perf_counter() - start
         self._traces.append(traced_for(arguments, self._traces, seconds))
         return traced
@@ -243,6 +248,7 @@ def jit(
     control_flow: str = "trace",
     dynamic_shapes: Mapping[str, Any] | None = None,
     relaxed: Sequence[str] | str = (),
+    frozen: Sequence[str] | str = (),
 ) -> Any:
     """`f` as one compiled program for each signature of its arguments.
 
@@ -268,10 +274,16 @@ def jit(
             element and weight that it reads demand, and an infinity among them makes it NaN.
             "winograd4": the same with larger tiles, about four times the error, and a tile feels
             what any of its results reads. "algebra": rules such as x - x = 0, whatever x is.
+        frozen: names of arguments that hold the same tensors from call to call, such as the model
+            of a forward pass. What follows from them alone is computed once and kept: weights in
+            the order in which kernels read them, say, which takes their memory again. It is
+            computed again when a tensor is replaced, so results are right in any case. Tensors that
+            share memory with an array somebody may write to count as replaced at every call, and
+            with `dynamic_shapes` nothing is kept.
 
     Raises:
-        UsageError: the function has no such argument, a static argument is not hashable, or there
-            is no such liberty.
+        UsageError: the function has no such argument, replaces a tensor in a frozen one, a static
+            argument is not hashable, or there is no such liberty.
         TraceError: the function looks at a value while it is traced, or at a size that is a symbol.
         ShapeError: sizes of a call do not fit `dynamic_shapes`.
 
@@ -303,6 +315,7 @@ def jit(
 
     def jitted(g: Callable[..., Any]) -> Jitted:
         statics = static_arguments(g, static_argnames, static_argnums)
-        return Jitted(prepared(g), statics, donate, dynamic_shapes, allowed)
+        still = frozen_arguments(g, frozen)
+        return Jitted(prepared(g), statics, donate, dynamic_shapes, allowed, still)
 
     return jitted if f is None else jitted(f)

@@ -1,4 +1,4 @@
-"""Which arguments of a function are static, said by name, by position, or both."""
+"""Which arguments of a function an option means, said by name, by position, or both."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lamina.base.errors import UsageError
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _FURTHER = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 Static = tuple[int | None, str]
-"""The position and the name of a static argument; None and "" where it has none."""
+"""The position and the name of an argument; None and "" where it has none."""
 
 
 def static_arguments(
@@ -34,13 +34,14 @@ def static_arguments(
     chosen: list[Any] = [numbers] if one else list(numbers)  # type: ignore[arg-type]
     if not wanted and not chosen:
         return []
-    parameters = _parameters(f)
-    found = [_by_name(name, parameters) for name in wanted]
+    parameters = parameters_of(f)
+    found = [by_name(name, parameters, "static_argnames") for name in wanted]
     found += [_by_number(number, parameters) for number in chosen]
     return list(dict.fromkeys(found))
 
 
-def _parameters(f: Callable[..., Any]) -> list[inspect.Parameter]:
+def parameters_of(f: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function, as far as it tells."""
     try:
         return list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):  # some functions in C tell nothing of themselves
@@ -51,13 +52,14 @@ def _described(parameters: Sequence[inspect.Parameter]) -> str:
     return f"arguments: {', '.join(_FURTHER.get(p.kind, '') + p.name for p in parameters)}"
 
 
-def _by_name(name: str, parameters: Sequence[inspect.Parameter]) -> Static:
+def by_name(name: str, parameters: Sequence[inspect.Parameter], option: str) -> Static:
+    """Position and name of the argument that an option of `jit` names."""
     for i, p in enumerate(parameters):
         if p.name == name and p.kind not in _FURTHER:
             return (i if p.kind in _POSITIONAL else None), name
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
         return None, name
-    raise UsageError(f"jit: static_argnames names no argument {name!r}", [_described(parameters)])
+    raise UsageError(f"jit: {option} names no argument {name!r}", [_described(parameters)])
 
 
 def _by_number(number: Any, parameters: Sequence[inspect.Parameter]) -> Static:

@@ -385,14 +385,20 @@ def from_buffer(buffer: Any, type: TensorType) -> Tensor:
     return _fresh(eager.leaf(type, buffer))
 
 
-def from_numpy(array: np.ndarray) -> Tensor:
+def from_numpy(array: np.ndarray, own: bool = False) -> Tensor:
     """A Tensor over the memory of a C-contiguous array, else over a copy.
 
     The array must not be written to afterwards.
+
+    Args:
+        array: the elements.
+        own: nobody else holds its memory.
     """
     from_dtype = _dtype_of(array)
     contiguous = np.asarray(array, order="C")
     native = contiguous.astype(from_dtype.numpy, copy=False).reshape(array.shape)
+    if own or not np.may_share_memory(native, array):
+        native.flags.writeable = False
     return from_buffer(execution.buffer(native), TensorType(from_dtype, array.shape))
 
 

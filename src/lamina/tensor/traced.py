@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from lamina.tensor.containers import (
 )
 from lamina.tensor.conversion import asarray
 from lamina.tensor.exclusive import exclusive
+from lamina.tensor.frozen_arguments import Frozen, frozen_leaves, is_settled, refuse_replaced
 from lamina.tensor.promotion import is_number
 from lamina.tensor.templates import (
     Argument,
@@ -56,9 +57,12 @@ class Traced:
         flat: the same, flattened.
         donate: whether replaced leaves give their memory away.
         relaxed: liberties that the program may take.
+        frozen: arguments whose tensors are seldom others.
 
     Attributes:
         graph: inputs are the leaves, the captured tensors and the generator's state.
+        frozen: the numbers of those inputs that are seldom others: leaves of frozen arguments, and
+            captured tensors.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Traced:
         flat: Any,
         donate: bool,
         relaxed: tuple[str, ...] = (),
+        frozen: Sequence[Frozen] = (),
     ):
         self._recipe = Recipe(f, call, flat)
         recipe = self._recipe
@@ -90,14 +95,27 @@ class Traced:
             if donate and i in replaced and i not in kept and type(flat.leaves[i]) is Tensor
         ]
         self._inputs = len(self._read) + len(self._captured) + len(self._generator)
+        still = frozen_leaves(call, flat.leaves, frozen)
+        refuse_replaced(call, frozen, flat.leaves, sorted(replaced & still))
+        self.frozen = tuple(self._frozen(flat.leaves, still))
         self._recipe = None  # type: ignore[assignment]
 
     @property
     def program(self) -> Any:
         """The compiled program, made when first asked for."""
         if self._program is None:
-            self._program = execution.compile(self.graph, self._serves_many, self._relaxed)
+            self._program = execution.compile(
+                self.graph, self._serves_many, self._relaxed, self.frozen
+            )
         return self._program
+
+    def _frozen(self, leaves: list[Any], still: set[int]) -> Iterator[int]:
+        for at, i in enumerate(self._read):
+            if i in still and is_settled(leaves[i]):
+                yield at
+        for at, buffer in enumerate(self._captured, len(self._read)):
+            if buffer.serial:  # else somebody may write to it
+                yield at
 
     def at(self, sizes: Mapping[str, int]) -> Traced:
         """The program for given sizes of its symbols; the function does not run again."""
@@ -112,6 +130,7 @@ class Traced:
         made._inputs += len(numbers)
         made._outputs = [type_at(t, sizes) for t in self._outputs]
         made._serves_many = True
+        made.frozen = ()  # what is kept would be kept for each size
         return made
 
     def call(self, call: list[Any], flat: Any) -> Any:

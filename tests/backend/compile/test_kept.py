@@ -73,6 +73,28 @@ def test_found_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert record.kernels and record.lowered is not None
 
 
+def test_what_runs_once_is_known(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def layers(w: Any, x: Any) -> Any:
+        scale = lm.exp(w)
+        for _ in range(STEPS):
+            x = lm.tanh(lm.matmul(x, scale) + 1.0)
+        return x
+
+    w = lm.asarray(np.random.default_rng(0).standard_normal((32, 32)), copy=True)
+    x = lm.ones((32, 32))
+    plain = lm.jit(layers)(w, x)
+    lm.jit(layers, frozen="w")(w, x)
+    assert len(files(cache)) == 2
+    seen = compiled_anew(monkeypatch)
+    again = lm.jit(layers, frozen="w")
+    program = again.program(w, x).program
+    program.profile()
+    for _ in range(3):
+        np.testing.assert_allclose(again(w, x).numpy(), plain.numpy(), rtol=1e-6)
+    calls = {task.once: timing.calls for task, timing in zip(program.tasks(), program.timings())}
+    assert not seen and calls == {True: 1, False: 3} and program.native.frozen == [0]
+
+
 def test_another_shape_target_or_level_is_another_program(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,29 @@ def test_expensive_values_with_two_kernels_as_readers_are_stored() -> None:
     assert sum(v.op.name == "tanh" for k in fused for v in k.nodes) == 1
 
 
+def test_what_a_contraction_widens_is_stored_narrow() -> None:
+    i8, i32 = dtypes.int8, dtypes.int32
+
+    def f(x, w):
+        x = ops.cast(ops.cast(ops.round(ops.exp(x) / 0.5), i8), i32)
+        return ops.contract(x, ops.cast(w, i32), "ik,jk->ij")
+
+    made, product = kernels(fuse(trace(f, f32(8, 6), TensorType(i8, (5, 6)))))
+    assert str(made.outputs[0].dtype) == "i8"
+    assert {str(v.dtype) for v in product.inputs} == {"i8"}
+
+
+def test_what_follows_from_frozen_inputs_has_kernels_of_its_own() -> None:
+    def f(x, w, v):
+        return ops.contract(x, w + v, "ik,kj->ij") * ops.exp(v)
+
+    graph = trace(f, f32(8, 8), f32(8, 8), f32(8, 8))
+    assert len(kernels(fuse(graph))) == 1
+    first, product = kernels(fuse(graph, frozen=(1, 2)))
+    assert len(first.outputs) == 2 and len(product.inputs) == 3
+    assert {v.op.name for v in product.nodes} == {"contract", "multiply"}
+
+
 def test_a_group_never_needs_what_depends_on_it() -> None:
     """x -> a -> product -> b; a and b alone would fit into one loop."""
 

@@ -15,12 +15,12 @@ from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
 from lamina.backend.compile import kept
 from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.choices import in_force
-from lamina.backend.compile.control import Control
 from lamina.backend.compile.faults import culprit, line_of, step_of
 from lamina.backend.compile.foreign import Bound
 from lamina.backend.compile.history import History
 from lamina.backend.compile.kept import Assembly
 from lamina.backend.compile.lower import Lowered, Slot, Step, lower
+from lamina.backend.compile.once import keep
 from lamina.backend.compile.pipelines import Stage, pipeline
 from lamina.backend.compile.plan_memory import Plan, plan_memory
 from lamina.backend.compile.postpone import postpone_updates
@@ -30,7 +30,7 @@ from lamina.base import config
 from lamina.base.errors import DepthError, OutOfMemoryError
 from lamina.base.text import quantity
 from lamina.graph.ir import Graph
-from lamina.graph.ops import Recur, outside_axis
+from lamina.graph.ops import outside_axis
 from lamina.runtime import (
     NO_MEMORY,
     PART_RADIX,
@@ -51,6 +51,7 @@ _WHERE = {
     "output": Where.OUTPUT,
     "arena": Where.ARENA,
     "constant": Where.CONSTANT,
+    "kept": Where.KEPT,
 }
 
 
@@ -105,6 +106,7 @@ class Compiled:
         self._record = record
         self._recompile = recompile
         self._run = self.program.run
+        self._assembly = assembly
         self._constants = assembly.constants
         self.acts = assembly.acts
         straight = [("output", i) for i in range(len(results))]
@@ -191,6 +193,13 @@ class Compiled:
         other.graph = graph
         return other
 
+    def with_own_memory(self) -> Compiled:
+        """The same program with memory of its own for what it keeps from one run to the next."""
+        other = copy.copy(self)
+        other.program = self._assembly.program()
+        other._run = other.program.run
+        return other
+
     def _refused(self, refused: OutOfMemory) -> OutOfMemoryError:
         limit = refused.limit_bytes
         return OutOfMemoryError(
@@ -216,8 +225,9 @@ def _kept(buffer: Buffer) -> Buffer:
 
 PROGRAMS_KEPT = 1024
 Relaxed = tuple[str, ...]
+Frozen = tuple[int, ...]
 _programs: dict[
-    tuple[Graph, str, int, bool, Relaxed, str], Compiled
+    tuple[Graph, str, int, bool, Relaxed, Frozen, str], Compiled
 ] = {}  # the one used last stands last
 
 
@@ -227,6 +237,7 @@ def compile_graph(
     level: int | None = None,
     generic: bool = False,
     relaxed: Relaxed = (),
+    frozen: Sequence[int] = (),
 ) -> Compiled:
     """The program of `graph`; equal graphs are compiled once in a process.
 
@@ -236,24 +247,39 @@ def compile_graph(
         level: optimisation level, 0 to 3; `LAMINA_OPT` when not given.
         generic: kernels leave their sizes open and serve other shapes too.
         relaxed: liberties that the program may take, as `liberties` gives them.
+        frozen: numbers of inputs that are seldom others than at the call before. What follows from
+            them alone is made once and kept, by each program that is returned for itself, and
+            made again when one of them is another buffer, or has other contents.
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
+    how = _How(target, level, generic, relaxed, tuple(sorted(set(frozen))))
     chosen = "" if generic else in_force(target).state
-    key = (graph, target.key, level, generic, relaxed, chosen)
-    found = _programs.pop(key, None) or _found(graph, target, level, generic, relaxed, chosen)
+    key = (graph, target.key, level, generic, relaxed, how.frozen, chosen)
+    found = _programs.pop(key, None) or _found(graph, how, chosen)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
         _programs.pop(next(iter(_programs)), None)  # another thread may have been faster
-    return found.of(graph)
+    found = found.of(graph)
+    return found.with_own_memory() if found.program.kept_bytes else found
 
 
-def _found(
-    graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed, chosen: str
-) -> Compiled:
+@dataclass(frozen=True)
+class _How:
+    """For which machine a graph is compiled, and how; see `compile_graph`."""
+
+    target: Target
+    level: int
+    generic: bool
+    relaxed: Relaxed
+    frozen: Frozen
+
+
+def _found(graph: Graph, how: _How, chosen: str) -> Compiled:
     """The program from disk, or compiled."""
-    anew = partial(_compile, target=target, level=level, generic=generic, relaxed=relaxed)
-    key = kept.key_of(graph, target, level, generic, relaxed, chosen)
+    target = how.target
+    anew = partial(_compile, how=how)
+    key = kept.key_of(graph, target, how.level, how.generic, how.relaxed, how.frozen, chosen)
     if key is None:
         return anew(graph)
     assembly = kept.read(key, target)
@@ -262,28 +288,25 @@ def _found(
     return anew(graph, key)
 
 
-def _compile(
-    graph: Graph,
-    key: str | None = None,
-    *,
-    target: Target,
-    level: int,
-    generic: bool,
-    relaxed: Relaxed,
-) -> Compiled:
+def _compile(graph: Graph, key: str | None = None, *, how: _How) -> Compiled:
     """Compiles a graph, and keeps the program under `key`."""
     start = time.perf_counter()
-    anew = partial(_compile, target=target, level=level, generic=generic, relaxed=relaxed)
+    target = how.target
     record = Record(graph)
-    fused = pipeline(level, relaxed, target)(graph, record.stages)
+    budgets = budgets_of(graph)
+    frozen = () if budgets else how.frozen  # with a budget, memory is dearer than time
+    fused = pipeline(how.level, how.relaxed, target, frozen)(graph, record.stages)
     clock = _Clock(record.seconds)
-    body = partial(_body, target=target, level=level, generic=generic, relaxed=relaxed)
-    lowered = record.lowered = lower(fused, target, body, generic)
+    lowered = record.lowered = lower(
+        fused, target, partial(_body, how=how), how.generic, frozen=frozen
+    )
+    if frozen:
+        keep(lowered, frozen)
     clock.mark("schedule")
     postpone_updates(lowered)
     plan = record.plan = plan_memory(lowered)
     clock.mark("plan_memory")
-    if budgets := budgets_of(graph):
+    if budgets:
         lowered, plan, record.remade = rematerialize(lowered, plan, budgets)
         record.lowered, record.plan = lowered, plan
         clock.mark("rematerialize")
@@ -291,16 +314,16 @@ def _compile(
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")
     assembly = assembled(lowered, plan, kernels, target)
-    made = Compiled(graph, target, assembly, record, anew)
+    made = Compiled(graph, target, assembly, record, partial(_compile, how=how))
     clock.mark("program")
     if key is not None:
         kept.write(key, assembly, target, time.perf_counter() - start)
     return made
 
 
-def _body(graph: Graph, target: Target, level: int, generic: bool, relaxed: Relaxed) -> Compiled:
+def _body(graph: Graph, how: _How) -> Compiled:
     """A body of a loop or branch as a program of its own."""
-    return compile_graph(graph, target, level, generic, relaxed)
+    return compile_graph(graph, how.target, how.level, how.generic, how.relaxed)
 
 
 class _Clock:
@@ -335,7 +358,7 @@ def assembled(
             launches.append(_call_launch(step, calls[-1], len(launches), history))
         if step.control is not None:
             launches.append(_control_launch(step, len(launches), history))
-        for task in step.tasks:
+        for number, task in enumerate(step.tasks):
             kernel = next(it)
             args = [_argument(step.slots[p.name]) for p in task.nest.params]
             if task.sizes:
@@ -354,6 +377,7 @@ def assembled(
                     grain=task.grain,
                     scratch_bytes=kernel.scratch_bytes + task.open_scratch_bytes,
                     dependencies=history.depend(len(launches), reads, writes, task.nest.checks),
+                    once=step.runs_once(number),
                 )
             )
     sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
@@ -367,7 +391,9 @@ def assembled(
         [(slot.kind, slot.number) for slot in lowered.outputs],
         kernels,
         calls,
-        any(map(_has_effect, lowered.steps)),
+        any(step.has_effect for step in lowered.steps),
+        lowered.kept_bytes,
+        lowered.frozen,
     )
 
 
@@ -390,7 +416,8 @@ def _call_launch(
     dependencies = tuple(sorted(after))
     rows = rows_of(step.call)
     name = step.call.op.name
-    return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies)
+    once = step.runs_once(0)
+    return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies, once=once)
 
 
 def _control_launch(step: Step, number: int, history: History) -> Launch:
@@ -400,28 +427,17 @@ def _control_launch(step: Step, number: int, history: History) -> Launch:
     reads = [slot for name, slot in slots.items() if name.startswith("in")]
     writes = [slot for name, slot in slots.items() if not name.startswith("in")]
     after = set(history.depend(number, reads, writes, checks=native.checks))
-    if _acts(step.control):
+    if step.control.acts:
         after.update(history.follow_effect(number))
     args = [_argument(slot) for slot in slots.values()]
     if native.checks:
         args.append(Argument(Where.STATUS))
     name = step.control.node.op.name
     dependencies = tuple(sorted(after))
-    return Launch(name, 0, tuple(args), dependencies=dependencies, control=native)
-
-
-def _has_effect(step: Step) -> bool:
-    """Whether a step must keep its order with others."""
-    if step.call is not None and not step.call.op.pure:
-        return True
-    return step.control is not None and _acts(step.control)
-
-
-def _acts(control: Control) -> bool:
-    """Whether a loop or branch must keep its order with others; a call of what is around may."""
-    return isinstance(control.node.op, Recur) or any(part.acts for part in control.parts)
+    once = step.runs_once(0)
+    return Launch(name, 0, tuple(args), dependencies=dependencies, control=native, once=once)
 
 
 def _argument(slot: Slot) -> Argument:
-    value = slot.offset if slot.kind == "arena" else slot.number
+    value = slot.offset if slot.kind in ("arena", "kept") else slot.number
     return Argument(_WHERE[slot.kind], value)

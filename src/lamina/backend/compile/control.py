@@ -32,6 +32,11 @@ class Control:
     native: Any
     temporaries_bytes: tuple[int, ...]
 
+    @property
+    def acts(self) -> bool:
+        """Whether it must keep its order with others; a call of what is around may have to."""
+        return isinstance(self.node.op, Recur) or any(part.acts for part in self.parts)
+
 
 def control_of(node: Value, compile_body: Callable[[Graph], Compiled]) -> Control:
     """The loop, branch or call of a node, its bodies compiled by `compile_body`."""

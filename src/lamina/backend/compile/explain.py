@@ -126,9 +126,10 @@ def _kernels(compiled: Compiled) -> Section:
     rows = []
     for number, step in enumerate(lowered.steps):
         reads, writes = _traffic(step)
-        for task in step.launches:
+        for at, task in enumerate(step.launches):
             name = task.nest.name if task else step.body.outputs[0].op.name
             loop = task or rows_of(step.body.outputs[0])
+            name += " (once)" * step.runs_once(at)
             unit = unit_of(task.nest) if task else ""
             row = [len(rows), number, name, step.policy, unit, loop.extent, loop.grain]
             rows.append([*row, quantity(reads, "B"), quantity(writes, "B"), step.span or ""])
@@ -173,6 +174,11 @@ def _memory(compiled: Compiled) -> Section:
         for slot in lowered.slots
         if slot.kind == "arena"
     ]
+    once = [
+        [_value(slot.name), slot.offset, quantity(slot.size_bytes, "B"), slot.first, slot.last]
+        for slot in lowered.slots
+        if slot.kind == "kept"
+    ]
     lines = [
         f"arena {quantity(plan.arena_bytes, 'B')}; "
         f"{quantity(plan.sum_bytes, 'B')} without reuse; "
@@ -187,9 +193,14 @@ def _memory(compiled: Compiled) -> Section:
             f"{_count(remade.steps, 'step')} run a second time, about "
             f"{100 * remade.share:.0f} % more work"
         )
+    head = ["value", "offset", "size", "first step", "last"]
     if rows:
-        lines += ["", table(["value", "offset", "size", "first step", "last"], rows)]
+        lines += ["", table(head, rows)]
     title = f"memory: {quantity(plan.arena_bytes, 'B')}"
+    if once:
+        size, count = quantity(lowered.kept_bytes, "B"), _count(len(once), "value")
+        lines += ["", f"kept from call to call: {size} in {count}", "", table(head, once)]
+        title += f", {size} kept from call to call"
     seconds = compiled.record.seconds.get("plan_memory")
     return Section("memory", title, "\n".join(lines), seconds)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from lamina.backend.compile.lower import Slot
 from lamina.backend.compile.plan_memory import Plan
 
-Place = tuple[str, int]  # the arena, an output, or an input that an output may overwrite
+Place = tuple[str, int]  # arena, output, kept value, or input that an output may overwrite
 
 
 @dataclass
@@ -125,4 +125,6 @@ class History:
         return (slot.kind, slot.number) if self._is_written(slot) else None
 
     def _is_written(self, slot: Slot) -> bool:
+        if slot.kind == "kept":
+            return True
         return slot.kind == "input" and slot.number in self.written_inputs

@@ -54,6 +54,8 @@ class Assembly:
         kernels: of the launches, in order.
         held: what else must live as long: calls of libraries and of Python.
         acts: whether something in it must keep its order with what is outside.
+        kept_bytes: memory that outlives a run.
+        frozen: inputs that what lies there follows from.
     """
 
     launches: Sequence[Launch]
@@ -65,12 +67,21 @@ class Assembly:
     kernels: Sequence[CompiledKernel]
     held: Sequence[Any] = ()
     acts: bool = False
+    kept_bytes: int = 0
+    frozen: Sequence[int] = ()
 
     def program(self) -> Program:
         """The executor's form."""
         keep = [*self.kernels, *self.held]
         return Program(
-            self.launches, self.outputs, self.arena_bytes, self.constants, self.num_inputs, keep
+            self.launches,
+            self.outputs,
+            self.arena_bytes,
+            self.constants,
+            self.num_inputs,
+            keep,
+            self.kept_bytes,
+            self.frozen,
         )
 
 
@@ -80,6 +91,7 @@ def key_of(
     level: int,
     generic: bool,
     relaxed: tuple[str, ...] = (),
+    frozen: tuple[int, ...] = (),
     chosen: str = "",
 ) -> str | None:
     """Under what the program of a graph lies; None for a graph that is compiled anew.
@@ -89,7 +101,7 @@ def key_of(
     """
     if len(graph.nodes) < LEAST_NODES or _cache() is None or not _is_plain(graph):
         return None
-    options = f"{level} {generic} {relaxed} {chosen}"
+    options = f"{level} {generic} {relaxed} {frozen} {chosen}"
     parts = "\n".join((plain_text(graph), target.key, options, _sources(), compiler_version()))
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -156,6 +168,7 @@ def _encoded(assembly: Assembly) -> bytes:
             "grain": launch.grain,
             "scratch": launch.scratch_bytes,
             "after": launch.dependencies,
+            "once": launch.once,
         }
         for launch, kernel in zip(assembly.launches, assembly.kernels, strict=True)
     ]
@@ -166,6 +179,8 @@ def _encoded(assembly: Assembly) -> bytes:
         "constants": [b.nbytes for b in assembly.constants],
         "inputs": assembly.num_inputs,
         "results": list(assembly.results),
+        "kept": assembly.kept_bytes,
+        "frozen": list(assembly.frozen),
     }
     text = json.dumps(header).encode()
     constants = (bytes(memoryview(b).cast("B")) for b in assembly.constants)
@@ -193,6 +208,8 @@ def _decoded(data: bytes, target: Target) -> Assembly | None:
         header["inputs"],
         [(kind, number) for kind, number in header["results"]],
         kernels,
+        kept_bytes=header["kept"],
+        frozen=header["frozen"],
     )
 
 
@@ -205,4 +222,5 @@ def _launch(row: dict[str, Any], kernel: CompiledKernel) -> Launch:
         row["grain"],
         row["scratch"],
         tuple(row["after"]),
+        once=row["once"],
     )

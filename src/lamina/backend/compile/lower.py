@@ -14,11 +14,12 @@ from lamina.backend.compile.choices import Choices, in_force
 from lamina.backend.compile.control import Control, control_of
 from lamina.backend.compile.foreign import ForeignCall, foreign_call
 from lamina.backend.schedule.policies import policy_of, schedule
-from lamina.backend.schedule.schedule import Schedule, Task
+from lamina.backend.schedule.schedule import Schedule, Still, Task
 from lamina.backend.targets import Target
 from lamina.base.spans import Span
 from lamina.graph.ir import Graph, TensorType, TupleType, Value, placeholder
 from lamina.graph.ops import Barrier, Fusion, Item
+from lamina.graph.passes.frozen import follows
 from lamina.graph.passes.fuse import is_step
 from lamina.graph.passes.order import before_barriers, ordered
 
@@ -30,8 +31,8 @@ class Slot:
     """Memory that one value lies in.
 
     Attributes:
-        kind: "input", "constant", "output" or "arena".
-        number: the position among the inputs, constants or outputs of the program.
+        kind: "input", "constant", "output", "arena", or "kept" where it outlives a run.
+        number: the position among the inputs, constants, outputs or kept values of the program.
         first, last: the steps that write it first and read it last; -1 before all.
     """
 
@@ -55,6 +56,7 @@ class Step:
         call: the node that a library computes; None for anything else.
         foreign: how, where that is machine code of a user's.
         control: the loop or branch; None for anything else.
+        once: of each launch, whether it runs once; empty where none does.
     """
 
     tasks: tuple[Task, ...]
@@ -65,6 +67,18 @@ class Step:
     call: Value | None = None
     control: Control | None = None
     foreign: ForeignCall | None = None
+    once: tuple[bool, ...] = ()
+
+    def runs_once(self, launch: int) -> bool:
+        """Whether the launch of this number in the step does."""
+        return bool(self.once) and self.once[launch]
+
+    @property
+    def has_effect(self) -> bool:
+        """Whether it must keep its order with others."""
+        if self.call is not None and not self.call.op.pure:
+            return True
+        return self.control is not None and self.control.acts
 
     @property
     def launches(self) -> tuple[Task | None, ...]:
@@ -84,6 +98,8 @@ class Lowered:
     Attributes:
         outputs: the slot of each output of the graph; one slot may serve several.
         constants: array constants, by their slot's number.
+        kept_bytes: memory of the kept slots.
+        frozen: the inputs that the launches read which run once.
     """
 
     steps: list[Step]
@@ -91,6 +107,8 @@ class Lowered:
     outputs: list[Slot]
     constants: list[np.ndarray]
     slots: list[Slot] = field(default_factory=list)
+    kept_bytes: int = 0
+    frozen: tuple[int, ...] = ()
 
 
 def lower(
@@ -99,6 +117,7 @@ def lower(
     compile_body: Callable[[Graph], Any] | None = None,
     generic: bool = False,
     pick: Pick | None = None,
+    frozen: Sequence[int] = (),
 ) -> Lowered:
     """Schedule every fusion of `graph`; equal bodies are scheduled once.
 
@@ -108,8 +127,9 @@ def lower(
         compile_body: makes the bodies of loops and branches programs, if there are any.
         generic: kernels leave their sizes open.
         pick: how a body is scheduled; by the choices in force when not given.
+        frozen: numbers of inputs that are seldom others than at the call before.
     """
-    return _Lowering(target, compile_body, generic, pick).run(graph)
+    return _Lowering(target, compile_body, generic, pick, follows(graph, frozen)).run(graph)
 
 
 class _Lowering:
@@ -119,7 +139,9 @@ class _Lowering:
         compile_body: Callable[[Graph], Any] | None,
         generic: bool,
         pick: Pick | None,
+        still: frozenset[int],
     ):
+        self.still = still
         self.target = target
         self.pick = pick or partial(_pick, target, choices.NONE if generic else in_force(target))
         self.compile_body = compile_body
@@ -128,7 +150,7 @@ class _Lowering:
         self.parts: dict[int, list[Slot]] = {}
         self.slots: list[Slot] = []
         self.constants: list[np.ndarray] = []
-        self.scheduled: dict[Graph, tuple[str, Schedule]] = {}
+        self.scheduled: dict[tuple[Graph, Still], tuple[str, Schedule]] = {}
 
     def run(self, graph: Graph) -> Lowered:
         inputs = []
@@ -210,17 +232,29 @@ class _Lowering:
 
     def _step(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
         body = v.op.body
-        known = self.scheduled.get(body)
+        still = frozenset([i for i, o in enumerate(v.operands) if self._is_still(o)])
+        if len(still) == len(v.operands):
+            still = frozenset()  # all of it runs once
+        known = self.scheduled.get((body, still))
         if known is None:
-            known = self.scheduled[body] = self._schedule(body)
+            known = self.scheduled[body, still] = self._schedule(body, still)
         name, schedule = known
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
         self._add_temporaries(slots, schedule.temporaries_bytes)
         live(slots, number)
         return Step(schedule.tasks, slots, name, body, v.span)
 
-    def _schedule(self, body: Graph) -> tuple[str, Schedule]:
-        name, made = self.pick(body)
+    def _is_still(self, v: Value) -> bool:
+        """Whether a value is frozen, or an array constant beside such."""
+        return v.id in self.still or (bool(self.still) and self.slot[v.id].kind == "constant")
+
+    def _schedule(self, body: Graph, still: Still) -> tuple[str, Schedule]:
+        """By the model where inputs are frozen: choices were measured with packing in each call."""
+        policy = policy_of(body)
+        if still and policy.prepared is not None:
+            name, made = policy.name, policy.prepared(body, self.target, still)
+        else:
+            name, made = self.pick(body)
         if self.generic:
             made = replace(made, tasks=tuple([task.lifted() for task in made.tasks]))
         return name, made
@@ -235,6 +269,6 @@ def _pick(target: Target, chosen: Choices, body: Graph) -> tuple[str, Schedule]:
 def live(slots: dict[str, Slot], number: int) -> None:
     """Note that step `number` reads and writes these slots."""
     for slot in slots.values():
-        if slot.kind in ("arena", "output") and slot.first < 0:
+        if slot.kind in ("arena", "output", "kept") and slot.first < 0:
             slot.first = number
         slot.last = max(slot.last, number)

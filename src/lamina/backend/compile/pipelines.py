@@ -134,20 +134,28 @@ LEVELS = (
 )
 
 
-def pipeline(level: int, relaxed: Sequence[str] = (), target: Target | None = None) -> Pipeline:
+def pipeline(
+    level: int,
+    relaxed: Sequence[str] = (),
+    target: Target | None = None,
+    frozen: Sequence[int] = (),
+) -> Pipeline:
     """The pipeline of an optimisation level, 0 to 3.
 
     Args:
         level: which one.
         relaxed: liberties it may take.
         target: the machine that costs are estimated for; the one at hand when not given.
+        frozen: numbers of inputs that are seldom others than at the call before.
     """
     chosen = LEVELS[level]
-    if not relaxed:
+    if not relaxed and not frozen:
         return chosen
-    taken = _liberties(relaxed, target or select())
+    taken = _liberties(relaxed, target or select()) if relaxed else {}
+    if frozen:
+        taken["fuse"] = (fuse.with_options(frozen=tuple(frozen)),)
     passes = [new for one in chosen.passes for new in taken.get(getattr(one, "name", ""), (one,))]
-    return Pipeline(f"{chosen.name} {' '.join(relaxed)}", tuple(passes))
+    return Pipeline(" ".join([chosen.name, *relaxed]), tuple(passes))
 
 
 def _liberties(relaxed: Sequence[str], target: Target) -> dict[str, tuple[GraphPass, ...]]:

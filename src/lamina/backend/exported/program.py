@@ -75,6 +75,7 @@ class Exported:
         outputs = {v.id for v in graph.outputs}
         replaced = {i for i, _ in signature.updates}
         self._donated = [i in replaced and v.id not in outputs for i, v in enumerate(graph.inputs)]
+        self._frozen = [i for i in self._kept if i not in replaced]
         own = {v.id for v in graph.inputs}
         self._aliases = {k for k, v in enumerate(graph.outputs) if v.id in own}
         self._lock = threading.Lock()
@@ -85,6 +86,8 @@ class Exported:
     def program(self) -> Any:
         """The compiled program, made when first asked for.
 
+        State that no call replaces is frozen: what follows from it alone is computed once.
+
         Raises:
             UsageError: it serves many sizes, each of which has a program.
         """
@@ -94,7 +97,8 @@ class Exported:
                 [f"takes: {', '.join(map(str, self.inputs.values()))}"],
                 "call it with arrays",
             )
-        return execution.compile(self.graph, relaxed=self.signature.relaxed)
+        relaxed = self.signature.relaxed
+        return execution.compile(self.graph, relaxed=relaxed, frozen=self._frozen)
 
     def _for(self, sizes: Mapping[str, int]) -> _Sized:
         """The program for given sizes; those used last are kept."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lamina.backend.schedule.candidates import Decided, Way
-from lamina.backend.schedule.schedule import Schedule
+from lamina.backend.schedule.schedule import Schedule, Still
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph
 
@@ -21,6 +21,8 @@ class Policy:
         schedule: the schedule of a body for a target that the model picks.
         rank: policies are asked in the order of their rank, special ones first.
         several: all ways to schedule a body, the model's first; None where there is one.
+        prepared: the schedule where some inputs, by number, are frozen: tasks that read nothing
+            else run once. None where that makes no difference.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Policy:
     schedule: Callable[[Graph, Target], Schedule]
     rank: int = 0
     several: Callable[[Graph, Target], Sequence[Way]] | None = None
+    prepared: Callable[[Graph, Target, Still], Schedule] | None = None
 
     def ways(self, body: Graph, target: Target) -> Sequence[Way]:
         """All ways to schedule a body, the model's first."""

@@ -64,3 +64,7 @@ class Schedule:
 
     tasks: tuple[Task, ...]
     temporaries_bytes: tuple[int, ...] = field(default=())
+
+
+Still = frozenset[int]
+"""Numbers of inputs that are frozen, or follow from such alone."""

@@ -19,6 +19,10 @@ Three facts decide (ours; the classes are those of graph-kernel fusion, CAPABILI
 2. *Space.* A stored value loops over a space: its shape, or, for a reduction, its operand's shape.
    Values share a kernel when their spaces fit: equal; or rows of one, reduced over trailing axes.
 3. *Order.* A group must not need, from outside, anything that depends on the group.
+
+What follows from frozen inputs alone shares no kernel with what does not, so that it can be made
+once. It is stored where it costs anything and is no larger than what it is made of: a prepared
+operand that takes more bytes to read than the frozen one is better made where it is read.
 """
 
 from __future__ import annotations
@@ -26,13 +30,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from lamina.graph.ir import Graph, Value, apply, emit, inline, placeholder
 from lamina.graph.ir.types import Shape
 from lamina.graph.ops import (
     Barrier,
+    Cast,
     Concatenate,
     Contract,
     Cumulative,
@@ -43,6 +48,7 @@ from lamina.graph.ops import (
     Scatter,
     splat_value,
 )
+from lamina.graph.passes.frozen import follows
 from lamina.graph.passes.pass_ import graph_pass
 
 RECOMPUTE_LIMIT = 6  # flops a value may cost and still be recomputed by several readers
@@ -66,6 +72,7 @@ class Group:
         axes: the reduced axes (negative), for rows and reduce.
         ancestors: bit set of the groups that this one depends on.
         readers: numbers of the groups that read a member of this one.
+        still: whether its members follow from frozen inputs alone.
     """
 
     number: int
@@ -77,12 +84,18 @@ class Group:
     ancestors: int = 0
     readers: set[int] = field(default_factory=set)
     size: int = 0
+    still: bool = False
 
 
 @graph_pass
-def fuse(graph: Graph) -> Graph:
-    """Group nodes into kernels (see the module's docstring). Fusions that are there are opened."""
-    return _Fuser(_opened(graph)).run()
+def fuse(graph: Graph, frozen: Sequence[int] = ()) -> Graph:
+    """Group nodes into kernels (see the module's docstring). Fusions that are there are opened.
+
+    Args:
+        graph: the program.
+        frozen: numbers of inputs that are seldom others than at the call before.
+    """
+    return _Fuser(_opened(graph), frozen).run()
 
 
 def _opened(graph: Graph) -> Graph:
@@ -108,8 +121,9 @@ def is_trailing(axes: tuple[int, ...]) -> bool:
 
 
 class _Fuser:
-    def __init__(self, graph: Graph):
+    def __init__(self, graph: Graph, frozen: Sequence[int]):
         self.graph = graph
+        self.still = follows(graph, frozen)
         self.inputs = {v.id for v in graph.inputs}
         self.outputs = {v.id for v in graph.outputs}
         self.whole = self.outputs | {o.id for v in graph.nodes if is_step(v) for o in v.operands}
@@ -143,7 +157,7 @@ class _Fuser:
                 continue
             cost = self._pull_cost(v)
             must = v.id in self.whole or not pullable(v) or _has_many_parts(v)
-            if must or (cost > 0 and self._better_stored(v, cost)):
+            if must or (cost > 0 and (self._better_stored(v, cost) or self._better_once(v))):
                 self.stored.add(v.id)
                 cost = 0
             self.cone_cost[v.id] = cost
@@ -165,10 +179,24 @@ class _Fuser:
         for user in users:
             if isinstance(user.op, Contract) and (cost > CONTRACT_LIMIT or len(users) > 1):
                 return True
+            if cost > CONTRACT_LIMIT and self._is_widened_for_contraction(user, v):
+                return True
             replicates = user.op.view is not None and user.type.size > v.type.size
             if replicates and cost > REPLICATE_LIMIT and not reads_once(user):
                 return True
         return self._length(v) > GROUP_LIMIT
+
+    def _is_widened_for_contraction(self, user: Value, v: Value) -> bool:
+        """Whether `user` is `v` in a wider dtype for a contraction, which can read `v` as well."""
+        if not isinstance(user.op, Cast) or user.type.size_bytes <= v.type.size_bytes:
+            return False
+        return any(isinstance(reader.op, Contract) for reader in self._users(user))
+
+    def _better_once(self, v: Value) -> bool:
+        """Whether `v` is made once, where others read it than what is made once too."""
+        if v.id not in self.still or all(u.id in self.still for u in self._users(v)):
+            return False
+        return v.type.size_bytes <= sum(u.type.size_bytes for u in self._leaves(v))
 
     def _users(self, v: Value) -> list[Value]:
         """The nodes that read `v`, seen through views: those are read where they are needed."""
@@ -223,7 +251,7 @@ class _Fuser:
                 self._add(group, v, leaves)
                 return
         kind, space, kept, axes = _shape_of(v)
-        group = Group(len(self.groups), kind, space, kept, axes)
+        group = Group(len(self.groups), kind, space, kept, axes, still=v.id in self.still)
         self.groups.append(group)
         self._add(group, v, leaves)
 
@@ -268,6 +296,8 @@ class _Fuser:
     def _join(self, group: Group, v: Value) -> tuple[str, Shape, Shape, tuple[int, ...]] | None:
         """What the group would be with `v` in it, or None where they do not fit."""
         kind, space, kept, axes = _shape_of(v)
+        if group.still != (v.id in self.still):
+            return None
         if group.size + self._length(v) > GROUP_LIMIT or 0 in space or 0 in group.space:
             return None
         if kind in ("contract", *ALONE) or group.kind in ALONE:
@@ -354,6 +384,8 @@ class _Fuser:
             if v.id in self.outputs or len(readers) != 1 or not pullable(v):
                 continue
             reader = self.groups[next(iter(readers))]
+            if group.still and not reader.still:
+                continue
             cheap = self._pull_cost(v) <= 2 * RECOMPUTE_LIMIT
             if not cheap or reader.kind not in ("reduce", "rows") or v.type.shape != reader.space:
                 continue

@@ -25,15 +25,17 @@ from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work, elementwise_above
 from lamina.backend.schedule.policies.contract_plain import Plain
 from lamina.backend.schedule.policies.contract_tiled import Tiled
+from lamina.backend.schedule.policies.contract_tiled_plan import Wish
 from lamina.backend.schedule.policies.contract_ways import Form, ways
 from lamina.backend.schedule.policies.contract_wide import MOST_ROWS, Wide, is_wide
 from lamina.backend.schedule.policy import Policy
-from lamina.backend.schedule.schedule import Schedule
+from lamina.backend.schedule.schedule import Schedule, Still
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 
 SHORT = 4  # sums of so few products are no work for tiles
 TINY = 4096  # nor are so few products in all
+PREPARED = 1.05  # a form with a packed copy of the weights takes less time than others by this
 SHALLOW = 32  # windows that are written out cost little more than so many terms
 
 
@@ -48,42 +50,55 @@ def accepts(body: Graph) -> bool:
     return pulled and shaped and elementwise_above(value, body)
 
 
-def schedule(body: Graph, target: Target) -> Schedule:
+def schedule(body: Graph, target: Target, still: Still = frozenset()) -> Schedule:
     """The schedule of the cheapest form."""
     value = contraction_of(body)
     assert value is not None
-    return choose(body, value, target).schedule()
+    return choose(body, value, target, still).schedule()
 
 
-def choose(body: Graph, value: Value, target: Target) -> Form:
-    """The form that is estimated to take the fewest cycles."""
+def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()) -> Form:
+    """The form that is estimated to take the fewest cycles.
+
+    What is packed of `still` inputs alone is packed once, and counts for nothing. A few rows read
+    each weight about once, as it lies: a packed copy would take memory and gain nothing.
+    """
     roles = Axes(value), Axes(value, swapped=True)
     batch, m, n, k = roles[0].sizes
     first = Work(body, roles[0], target)
     if first.dtype == "bool" or k <= SHORT or batch * m * n * k <= TINY:
         return Plain(first)
     if min(m, n) <= MOST_ROWS:
+        still = frozenset()
         for axes in roles:
             if is_wide(Work(body, axes, target)):
                 return Wide(Work(body, axes, target))
     forms: list[Direct | Tiled | Dot] = []
     windows: Axes | None = None
     for axes in roles:
-        direct = Direct.find(Work(body, axes, target))
+        direct = Direct.find(Work(body, axes, target, still=still))
         if direct is not None:
             windows = axes
             forms.append(direct)
     for axes in roles:
         tiles = windows is None or (k <= SHALLOW and axes is not windows)
         if tiles and axes.sizes[2] > 1:
-            forms.append(Tiled(Work(body, axes, target)))
+            tiled = Tiled(Work(body, axes, target, still=still))
+            forms.append(tiled)
+            if tiled.prepared:
+                forms.append(Tiled(Work(body, axes, target, still=still), Wish(prepare=False)))
     for axes in byte_roles(value, target):
         if axes.sizes[2] > 1:
-            forms.append(Tiled(Work(body, axes, target)))
+            forms.append(Tiled(Work(body, axes, target, still=still)))
     if windows is None or m * n <= MOST_RESULTS:
-        dot = Dot(Work(body, roles[m > n], target))
+        dot = Dot(Work(body, roles[m > n], target, still=still))
         forms += [dot] if dot.fits else []
-    return min(forms, key=lambda form: form.cost) if forms else Plain(first)
+    return min(forms, key=_price) if forms else Plain(first)
+
+
+def _price(form: Direct | Tiled | Dot) -> float:
+    """Its cost; a copy of the weights has to be worth the memory."""
+    return form.cost * (PREPARED if isinstance(form, Tiled) and form.prepared else 1.0)
 
 
 def several(body: Graph, target: Target) -> Sequence[Way]:
@@ -93,5 +108,5 @@ def several(body: Graph, target: Target) -> Sequence[Way]:
     return ways(body, value, target, choose(body, value, target))
 
 
-POLICY = Policy("contract", accepts, schedule, rank=20, several=several)
+POLICY = Policy("contract", accepts, schedule, rank=20, several=several, prepared=schedule)
 """Asked after policies for special products, before those for elementwise groups."""

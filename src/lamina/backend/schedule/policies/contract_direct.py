@@ -85,7 +85,8 @@ class Direct:
         if roles.size(roles.n) < 2 or not roles.m or not roles.k:
             return None
         dilations = tuple(source.dilations(roles.m, roles.k))
-        planner = Planner(roles, source, dilations, work.dtype, work.target)
+        prepared = work.is_still(1)
+        planner = Planner(roles, source, dilations, work.dtype, work.target, prepared)
         plan = planner.plan() if rank == 0 else planner.plans()[rank]
         return None if plan is None else Direct(work, source, planner, plan)
 

@@ -149,6 +149,7 @@ class Planner:
 
     Args:
         dtype: of the sums.
+        prepared: the columns are frozen, so that they are packed for all calls.
     """
 
     roles: Roles
@@ -156,6 +157,7 @@ class Planner:
     dilations: tuple[Dilation, ...]
     dtype: str
     target: Target
+    prepared: bool = False
 
     @cached_property
     def lanes(self) -> int:
@@ -334,7 +336,7 @@ class Planner:
         kept = 0 if straight else self._row_room(m, k, tile) * tile.columns
         far = FAR_CYCLES * (room + kept > self.target.caches.l1d_bytes // self._element_bytes)
         fill = blocks * k.blocks * ranges * room * (COPY_CYCLES + far + RUN_CYCLES / run)
-        pack = batch * roles.size(roles.k) * columns * TRANSPOSE_CYCLES
+        pack = 0.0 if self.prepared else batch * roles.size(roles.k) * columns * TRANSPOSE_CYCLES
         if batch * roles.size(roles.k) * columns * self._element_bytes > self._near_bytes // 2:
             pack += blocks * roles.size(roles.k) * columns * STREAM_CYCLES
         sums = blocks * self.tile_cycles(m, k, tile)
@@ -343,7 +345,8 @@ class Planner:
         write *= m.elements * columns * chunks
         work = fill + pack + sums + blocks * (spill * (k.blocks - chunks) + write)
         cycles = elapsed(work, blocks * ranges * chunks, self.target.cores)
-        return Plan(tile, m, k, ranges, chunks, m.blocks > 1, cycles, work)
+        shared = m.blocks > 1 or self.prepared
+        return Plan(tile, m, k, ranges, chunks, shared, cycles, work)
 
     def _straight(self, tile: Tile) -> bool:
         """Whether vectors of sums are vectors of the result."""

@@ -22,6 +22,7 @@ from lamina.backend.nest.nodes import Accumulate, Accumulator, Alloc, Expr, Nest
 from lamina.backend.schedule.policies.contract_axes import Access, access
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
+    far_cycles,
     letter_loops,
     masked,
     name_of,
@@ -152,7 +153,23 @@ class Dot:
     def cost(self) -> float:
         """Cycles on one core: what forms are compared by."""
         results = self.batch * self.m * self.n * max(self.chunks, 1)
-        return self.cycles + results * REDUCE_CYCLES
+        return self.cycles + results * REDUCE_CYCLES + self._waiting
+
+    @property
+    def _waiting(self) -> float:
+        """Cycles in which tiles wait for weights to come from memory, where those are frozen.
+
+        The columns of a task pass by once for each row of tiles. Rows of several columns at a time
+        come twice as fast as one stream does.
+        """
+        work, found = self.work, 0.0
+        sizes = ((self.m, self.nr, 1), (self.n, self.mr, math.ceil(self.m / self.mr)))
+        for which, (own, uses, passes) in enumerate(sizes):
+            if work.is_still(which):
+                far = far_cycles(self.batch * self.k * own, work) / 2
+                busy = uses / work.lanes / work.target.fma_units
+                found += passes * self.k * own * max(far - busy, 0.0)
+        return self.batch * found
 
     @property
     def estimate(self) -> float:

@@ -12,9 +12,12 @@ from lamina.backend.schedule.loops import bind_inputs, faults, kernel_name, para
 from lamina.backend.schedule.policies.contract_axes import Axes, Letters, Reader, accumulates_in
 from lamina.backend.schedule.policies.contract_bytes import Bytes
 from lamina.backend.schedule.pull import Index, Pull
+from lamina.backend.schedule.schedule import Still
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.graph import topological
+
+MEMORY_CYCLES = 0.12  # a byte from the last cache or from memory, on one core
 
 Make = Callable[[Expr], Sequence[Stmt]]
 At = Mapping[str, Expr]  # an index for each letter
@@ -93,6 +96,7 @@ class Work:
         chunks: into how many parts the sum is cut; with several, results are partial ones.
         chunk: the number of the part being summed.
         shared: the temporaries that an earlier task has filled for this one.
+        still: the inputs that are frozen, by number.
     """
 
     body: Graph
@@ -102,6 +106,7 @@ class Work:
     chunks: int = 1
     chunk: Expr | None = None
     shared: tuple[Param, ...] = ()
+    still: Still = frozenset()
 
     def __post_init__(self) -> None:
         self.pull = Pull(self.s)
@@ -163,10 +168,12 @@ class Work:
     def parameters(self) -> tuple[Param, ...]:
         """`in0` ..., shared temporaries, `out0` ...; an output may replace an input that only the
         epilogue reads. Where the sum is cut, the temporary for partial results instead of outputs.
+        Inputs of which all that is needed lies in shared temporaries are left out.
         """
+        packed = self._packed() if self.shared else set()
         if self.chunks > 1:
             size = self.chunks * self.axes.value.type.size
-            inputs = [p for p in params(self.body) if p.role == "in"]
+            inputs = [p for p in params(self.body) if p.role == "in" and p.name not in packed]
             partial = Param(self.partial, self.dtype, size, "out")
             return (*inputs, *self.shared, partial)
         inner = {v.id for v in topological(self.axes.value.operands)}
@@ -176,13 +183,35 @@ class Work:
             for p in params(self.body)
         ]
         count = len(self.body.inputs)
-        return (*found[:count], *self.shared, *found[count:])
+        inputs = [p for p in found[:count] if p.name not in packed]
+        return (*inputs, *self.shared, *found[count:])
+
+    def _packed(self) -> set[str]:
+        """The inputs that nothing but the column operand reads."""
+        rows, columns = self.axes.operands
+        others = topological((rows, *self.body.outputs), stop=lambda v: v is columns)
+        read = {v.id for v in others if v is not columns}
+        return {f"in{i}" for i, v in enumerate(self.body.inputs) if v.id not in read}
+
+    def is_still(self, which: int) -> bool:
+        """Whether the row operand (0) or the column operand (1) is frozen."""
+        inside = {v.id for v in topological((self.axes.operands[which],))}
+        read = {i for i, v in enumerate(self.body.inputs) if v.id in inside}
+        return bool(read) and read <= self.still
 
     def inputs_of(self, which: int) -> tuple[Param, ...]:
         """The inputs that the row operand (0) or the column operand (1) reads."""
         inside = {v.id for v in topological((self.axes.operands[which],))}
         named = zip(self.body.inputs, params(self.body), strict=False)
         return tuple(p for v, p in named if v.id in inside)
+
+
+def far_cycles(elements: int, work: Work) -> float:
+    """Cycles that an element of so many takes to come from memory; 0 where a cache holds them."""
+    element_bytes = work.target.vector_bytes // work.lanes
+    caches = work.target.caches
+    near_bytes = (caches.l2_bytes or 4 * caches.l1d_bytes) // 2
+    return MEMORY_CYCLES * element_bytes * (elements * element_bytes > near_bytes)
 
 
 def ceil_to(s: Builder, x: Expr, multiple: int) -> Expr:

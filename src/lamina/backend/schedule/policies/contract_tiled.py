@@ -47,7 +47,7 @@ class Tiled:
         self.reads, self.tiles, self.grid = plan.reads, plan.tiles, plan.grid
         self.vectors = plan.tiles.nr // work.lanes
         self.stage_rows, self.stage_columns = plan.stage_rows, plan.stage_columns
-        self.shared, self.transposed = plan.shared, plan.transposed
+        self.shared, self.prepared, self.transposed = plan.shared, plan.prepared, plan.transposed
         self.mc, self.kc = plan.mc, plan.kc
         self.chunks, self.chunk_k, self.blocks = plan.chunks, plan.chunk_k, plan.blocks
 

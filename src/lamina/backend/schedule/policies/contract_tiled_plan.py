@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from lamina.backend.schedule.policies.contract_axes import Access, Letters, access
-from lamina.backend.schedule.policies.contract_nest import Work
+from lamina.backend.schedule.policies.contract_nest import Work, far_cycles
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
@@ -30,6 +30,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     own_columns,
     tasks_wanted,
     tile_cycles,
+    waits,
 )
 
 CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets of a cache
@@ -37,6 +38,7 @@ SHORT_RUN = 4  # steps of k that are worth a loop of their own
 LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of results
 STAGE_SHARE = 0.1  # staging pays while it takes less than this part of the multiply-adds
 NEAR = 4  # sizes of the first cache: columns beyond that are better read in the order they lie
+STRIPES = 1.5  # times as long takes memory that is read in short runs, far from each other
 FULL_LINES = 4  # cache lines that a row of a register tile should take where it is read in place
 
 
@@ -101,6 +103,7 @@ class Wish:
         columns: "own" (each task stages its columns), "shared" (panels for all) or "place" (read
             where they lie). Operands that cannot be read in place are staged regardless.
         rows: whether blocks of the row operand are staged.
+        prepare: whether columns that are frozen are packed for all calls.
     """
 
     tiles: Tiles | None = None
@@ -112,16 +115,23 @@ class Wish:
     chunks: int | None = None
     columns: str | None = None
     rows: bool | None = None
+    prepare: bool = True
 
 
 class TiledPlan:
-    """The numbers of one contraction in the tiled form."""
+    """The numbers of one contraction in the tiled form.
+
+    Attributes:
+        prepared: whether the columns are frozen, and packed for all calls.
+    """
 
     def __init__(self, work: Work, wish: Wish):
         self.work, self.wish = work, wish
         self.batch, self.m, self.n, self.k = work.axes.sizes
         self.element_bytes = work.target.vector_bytes // work.lanes
         self.reads = probe(work)
+        free = wish.columns is None and wish.grid is None and wish.prepare
+        self.prepared = free and work.is_still(1)
         self.tiles = wish.tiles or self._fit_tiles()
         if wish.columns is None:
             self.stage_columns = self._stages_columns()
@@ -167,12 +177,31 @@ class TiledPlan:
         if not self.stage_columns:
             tiles = grid.rows * math.ceil(grid.task_m / self.tiles.mr)
             columns *= 0 if self.reads.column_n.plain else tiles
+        elif self.prepared:
+            columns = 0.0
         elif self.shared:
             columns += self.batch * self.k * self.n * SHARED_CYCLES
         else:
             columns *= grid.rows
         staged = rows * grid.columns * self.stage_rows + columns
-        return self.cycles * padded + staged + written
+        return self.cycles * padded + staged + written + self._waiting
+
+    @property
+    def _waiting(self) -> float:
+        """Cycles in which tiles wait for weights to come from memory, where those are frozen."""
+        work, target = self.work, self.work.target
+        vectors, found = self.tiles.nr // work.lanes, 0.0
+        if work.is_still(1) and (self.prepared or not self.stage_columns):
+            far = far_cycles(self.batch * self.k * self.n, work)
+            far *= 1.0 if self.prepared else STRIPES
+            shape = self.tiles.mr, vectors
+            found += self.k * waits(self.m, self.n, shape, work.lanes, target, far)
+        if work.is_still(0):
+            far = far_cycles(self.batch * self.m * self.k, work)
+            across = self.rows_along_m  # stripes of them, for one step of the sum after the other
+            busy = 0.0 if self.stage_rows or across else vectors / target.fma_units
+            found += self.m * self.k * max(far * (STRIPES if across else 1.0) - busy, 0.0)
+        return self.batch * found
 
     @property
     def estimate(self) -> float:
@@ -206,7 +235,9 @@ class TiledPlan:
         most_rows = WAYS if crowded else MOST_ROWS
         sizes, wish = (self.m, self.n, self.k), self.wish
         dtype = _sized(work.dtype)
-        return fit_tiles(*sizes, dtype, work.target, most_rows, wish.tile, wish.kc)
+        near = not self.prepared or self.m > MOST_ROWS
+        far = 0.0 if near else far_cycles(self.batch * self.k * self.n, work)
+        return fit_tiles(*sizes, dtype, work.target, most_rows, wish.tile, wish.kc, far)
 
     def _fit_grid(self) -> None:
         """Chooses the tasks, and whether they share the columns that are staged."""
@@ -219,6 +250,10 @@ class TiledPlan:
             staging = Staging(rows, elements * each, shared)
             return fit_grid(sizes, tiles, self.cycles, staging, cores, wish.tasks)
 
+        if self.prepared:
+            self.shared = True
+            _, self.grid = fit(self.tiles, 0.0, True)
+            return
         tiles = self.tiles
         if self.stage_columns:
             tiles = own_columns(tiles, _sized(self.work.dtype), self.work.target)
@@ -296,7 +331,7 @@ class TiledPlan:
 
     def _stages_columns(self) -> bool:
         reads = self.reads
-        if self.work.bytes is not None:
+        if self.work.bytes is not None or self.prepared:
             return True
         if not reads.column_n.plain or self._converts:
             return self.m > self.tiles.mr

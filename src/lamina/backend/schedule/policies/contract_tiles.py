@@ -77,6 +77,7 @@ def fit_tiles(
     most_rows: int = MOST_ROWS,
     tile: tuple[int, int] | None = None,
     depth: int | None = None,
+    far: float = 0.0,
 ) -> Tiles:
     """The tiles for sums of an m x k by k x n product in `dtype`.
 
@@ -85,9 +86,10 @@ def fit_tiles(
         most_rows: fewer where more rows would crowd the first cache.
         tile: rows and columns of the register tile, where they are given.
         depth: of a block of the sum, at most, likewise.
+        far: cycles that an element of the columns takes to come from memory; 0 if from a cache.
     """
     lanes = target.lanes(dtype)
-    mr, nr = tile or next(tiles_by_cycles(m, n, dtype, target, most_rows))
+    mr, nr = tile or next(tiles_by_cycles(m, n, dtype, target, most_rows, far))
     mr = min(mr, m)
     element_bytes = target.vector_bytes // lanes
     l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
@@ -99,12 +101,16 @@ def fit_tiles(
 
 
 def tiles_by_cycles(
-    m: int, n: int, dtype: str, target: Target, most_rows: int = MOST_ROWS
+    m: int, n: int, dtype: str, target: Target, most_rows: int = MOST_ROWS, far: float = 0.0
 ) -> Iterator[tuple[int, int]]:
-    """Rows and columns of register tiles, those of the fewest cycles first."""
+    """Rows and columns of register tiles, those of the fewest cycles first; `far` as above."""
     lanes = target.lanes(dtype)
     shapes = [t for t in _register_tiles(target) if t[0] <= most_rows]
-    for rows, vectors in sorted(shapes, key=lambda t: _cycles(m, n, *t, lanes, target)):
+
+    def cycles(shape: tuple[int, int]) -> float:
+        return _cycles(m, n, *shape, lanes, target) + waits(m, n, shape, lanes, target, far)
+
+    for rows, vectors in sorted(shapes, key=cycles):
         yield rows, vectors * lanes
 
 
@@ -130,6 +136,17 @@ def _cycles(m: int, n: int, mr: int, vectors: int, lanes: int, target: Target) -
     loads = 0.25 * (mr + vectors)
     conflicts = 0.3 * max(mr - WAYS, 0)
     return tiles * (busy + 0.1 * loads + conflicts * 0.1 + 0.5)
+
+
+def waits(m: int, n: int, shape: tuple[int, int], lanes: int, target: Target, far: float) -> float:
+    """Cycles for one step of k that tiles wait for columns, each `far` cycles away.
+
+    The first tile of a panel brings it to the cache: what it multiplies meanwhile is not waiting.
+    """
+    mr, vectors = shape
+    busy = min(mr, m) * vectors / target.fma_units
+    panels = math.ceil(n / (vectors * lanes))
+    return panels * max(far * vectors * lanes - busy, 0.0)
 
 
 def own_columns(tiles: Tiles, dtype: str, target: Target) -> Tiles:
