@@ -214,6 +214,8 @@ def _force(values: Sequence[Value], look: str) -> None:
     if not wanted:
         return
     roots = list(wanted.values())
+    if len(roots) == 1 and _force_one(roots[0]):
+        return
     related = _related(roots)
     cone = _Cone([*roots, *related])
     try:
@@ -223,14 +225,49 @@ def _force(values: Sequence[Value], look: str) -> None:
             raise
         cone = _Cone(roots)  # what nobody looks at must not stop what somebody does
         results = _run(cone)
-    forget = not _threads_transforming
     for v, buffer in zip(cone.outputs, results, strict=True):
-        v.data.buffer = buffer
-        v.data.depth = 0
-        v.data.family = None
-        if forget:
-            v.op = None
-            v.operands = ()
+        _become_data(v, buffer)
+
+
+def _become_data(value: Value, buffer: Any) -> None:
+    known = value.data
+    known.buffer = buffer
+    known.depth = 0
+    known.family = None
+    if not _threads_transforming:
+        value.op = None
+        value.operands = ()
+
+
+def _force_one(root: Value) -> bool:
+    """Compute one op on data whose program is there: the shortest way for most small programs.
+
+    False where it is something else, or where it fails, which the long way reports.
+    """
+    family, operands = root.data.family, root.operands
+    if root.data.depth != 1 or family is None or not (family.alone and root.op.pure):
+        return False
+    if len(operands) > 1 and len(set(operands)) < len(operands):
+        return False
+    buffers = [v.data.buffer for v in operands]
+    if None in buffers:
+        return False
+    found = _programs.get(_key_of_one(root.op, operands))
+    program = None if found is None else found.special.get(())
+    if program is None:
+        return False
+    try:
+        (result,) = program.run(buffers)
+    except LaminaError:
+        return False
+    _become_data(root, result)
+    return True
+
+
+def _key_of_one(op: Any, operands: tuple[Value, ...]) -> Any:
+    """The key of the `_Cone` of one op on different operands that are data."""
+    count = len(operands)
+    return (*[v.type for v in operands], (op, *range(count))), (count,)
 
 
 def hold(value: Value, tensor: Any) -> None:

@@ -41,8 +41,8 @@ class Family:
 
     @property
     def alone(self) -> bool:
-        """Whether at most one Tensor was ever noted."""
-        return len(self._holders) < 2
+        """Whether it is a root, and at most one Tensor was ever noted."""
+        return self._merged is None and len(self._holders) < 2
 
     def add(self, holder: weakref.ref[Any]) -> None:
         """Note a Tensor; dead and computed ones are dropped now and then."""

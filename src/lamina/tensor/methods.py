@@ -114,8 +114,11 @@ AXIS_BY_POSITION = (
 )
 
 
+_OPERANDS = (bool, int, float, complex, Tensor, Dim)
+
+
 def _known(x: Any) -> bool:
-    return isinstance(x, bool | int | float | complex | Tensor | Dim) or hasattr(x, "__array__")
+    return type(x) is Tensor or isinstance(x, _OPERANDS) or hasattr(x, "__array__")
 
 
 def _forward(f: Callable[[Any, Any], Tensor]) -> Callable[[Tensor, Any], Tensor]:

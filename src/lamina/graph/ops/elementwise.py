@@ -10,6 +10,7 @@ An op without parameters has no fields of its own, so it needs no decorator.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar
 
 import ml_dtypes
@@ -50,6 +51,9 @@ def same_shape(op: Op, types: tuple[TensorType, ...]) -> None:
         )
 
 
+_listed = cache(str.split)
+
+
 class Elementwise(Op, abstract=True):
     """One element of the result from one element of each operand: a diagonal Jacobian."""
 
@@ -62,7 +66,8 @@ class Elementwise(Op, abstract=True):
     def infer(self, *types: TensorType) -> TensorType:
         first = types[0]
         if types.count(first) == len(types):  # most calls, and eager ones wait for it
-            self.require(self.kinds, first)
+            if first.dtype.kind not in _listed(self.kinds):
+                self.require(self.kinds, first)
             return first
         self.require(self.kinds, *types)
         same_dtype(self, types)

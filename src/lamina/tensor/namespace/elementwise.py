@@ -7,6 +7,7 @@ Source for all: Python array API 2024.12, "Element-wise functions".
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from lamina.base import dtypes
@@ -26,17 +27,28 @@ from lamina.tensor.promotion import (
 from lamina.tensor.tensor import Tensor, apart
 
 
-def _binary(op: Op, x: Any, y: Any, floating: bool = False) -> Tensor:
+@cache
+def _the(kind: type[Op]) -> Op:
+    """The op of a kind without parameters: one object, which is quickly found equal."""
+    return kind()
+
+
+def _binary(kind: type[Op], x: Any, y: Any, floating: bool = False) -> Tensor:
+    op = _the(kind)
+    if type(x) is Tensor and type(y) is Tensor and x.type is y.type:
+        strong = not (x.weak or y.weak)
+        if strong and (not floating or x.type.dtype.is_inexact):
+            return emit(op, x, y)  # most calls: there is nothing to be done before
     a, b = meet(op.name, x, y, floating=floating)
     return keep_weak(emit(op, a, b), x, y)
 
 
-def _unary(op: Op, x: Any) -> Tensor:
-    return keep_weak(emit(op, _given(x)), x)
+def _unary(kind: type[Op], x: Any) -> Tensor:
+    return keep_weak(emit(_the(kind), _given(x)), x)
 
 
-def _floating(op: Op, x: Any) -> Tensor:
-    return keep_weak(emit(op, _inexact(x)), x)
+def _floating(kind: type[Op], x: Any) -> Tensor:
+    return keep_weak(emit(_the(kind), _inexact(x)), x)
 
 
 def _inexact(x: Any) -> Tensor:
@@ -56,6 +68,13 @@ def _is_complex(x: Any) -> bool:
     return isinstance(x, complex) or getattr(getattr(x, "dtype", None), "kind", "") == "c"
 
 
+def _are_mixed(x: Any, y: Any) -> bool:
+    """Whether one of two operands is complex and the other one real."""
+    if type(x) is Tensor and type(y) is Tensor and x.type is y.type:
+        return False
+    return _is_complex(x) != _is_complex(y)
+
+
 def _complex_and_real(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
     """Of a complex and a real operand the complex one, then the other, whose dtype is its parts'.
 
@@ -72,28 +91,28 @@ def _complex_and_real(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
 
 def add(x: Any, y: Any, /) -> Tensor:
     """x + y, element by element."""
-    if _is_complex(x) != _is_complex(y):
+    if _are_mixed(x, y):
         z, r = _complex_and_real("add", x, y)
         return ops.make_complex(ops.real(z) + r, ops.imag(z))
-    return _binary(ops.Add(), x, y)
+    return _binary(ops.Add, x, y)
 
 
 def subtract(x: Any, y: Any, /) -> Tensor:
     """x - y, element by element."""
-    if _is_complex(x) != _is_complex(y):
+    if _are_mixed(x, y):
         z, r = _complex_and_real("subtract", x, y)
         if _is_complex(x):
             return ops.make_complex(ops.real(z) - r, ops.imag(z))
         return ops.make_complex(r - ops.real(z), -ops.imag(z))
-    return _binary(ops.Subtract(), x, y)
+    return _binary(ops.Subtract, x, y)
 
 
 def multiply(x: Any, y: Any, /) -> Tensor:
     """x * y, element by element."""
-    if _is_complex(x) != _is_complex(y):
+    if _are_mixed(x, y):
         z, r = _complex_and_real("multiply", x, y)
         return ops.make_complex(ops.real(z) * r, ops.imag(z) * r)
-    return _binary(ops.Multiply(), x, y)
+    return _binary(ops.Multiply, x, y)
 
 
 def divide(x: Any, y: Any, /) -> Tensor:
@@ -101,57 +120,57 @@ def divide(x: Any, y: Any, /) -> Tensor:
     if _is_complex(x) and not _is_complex(y):
         z, r = _complex_and_real("divide", x, y)
         return ops.make_complex(ops.real(z) / r, ops.imag(z) / r)
-    return _binary(ops.Divide(), x, y, floating=True)
+    return _binary(ops.Divide, x, y, floating=True)
 
 
 def floor_divide(x: Any, y: Any, /) -> Tensor:
     """floor(x / y), element by element."""
-    return _binary(ops.FloorDivide(), x, y)
+    return _binary(ops.FloorDivide, x, y)
 
 
 def remainder(x: Any, y: Any, /) -> Tensor:
     """x - floor(x / y) * y, with the sign of y, element by element."""
-    return _binary(ops.Remainder(), x, y)
+    return _binary(ops.Remainder, x, y)
 
 
 def pow(x: Any, y: Any, /) -> Tensor:
     """x ** y, element by element."""
-    return _binary(ops.Power(), x, y)
+    return _binary(ops.Power, x, y)
 
 
 def maximum(x: Any, y: Any, /) -> Tensor:
     """The larger of x and y; NaN wins, element by element."""
-    return _binary(ops.Maximum(), x, y)
+    return _binary(ops.Maximum, x, y)
 
 
 def minimum(x: Any, y: Any, /) -> Tensor:
     """The smaller of x and y; NaN wins, element by element."""
-    return _binary(ops.Minimum(), x, y)
+    return _binary(ops.Minimum, x, y)
 
 
 def atan2(x: Any, y: Any, /) -> Tensor:
     """arctan(x / y) in the right quadrant: the angle of the point (y, x), element by element."""
-    return _binary(ops.Atan2(), x, y, floating=True)
+    return _binary(ops.Atan2, x, y, floating=True)
 
 
 def equal(x: Any, y: Any, /) -> Tensor:
     """x == y, element by element."""
-    return _binary(ops.Equal(), x, y)
+    return _binary(ops.Equal, x, y)
 
 
 def not_equal(x: Any, y: Any, /) -> Tensor:
     """x != y, element by element."""
-    return _binary(ops.NotEqual(), x, y)
+    return _binary(ops.NotEqual, x, y)
 
 
 def less(x: Any, y: Any, /) -> Tensor:
     """x < y, element by element."""
-    return _binary(ops.Less(), x, y)
+    return _binary(ops.Less, x, y)
 
 
 def less_equal(x: Any, y: Any, /) -> Tensor:
     """x <= y, element by element."""
-    return _binary(ops.LessEqual(), x, y)
+    return _binary(ops.LessEqual, x, y)
 
 
 def greater(x: Any, y: Any, /) -> Tensor:
@@ -166,92 +185,92 @@ def greater_equal(x: Any, y: Any, /) -> Tensor:
 
 def sqrt(x: Any, /) -> Tensor:
     """The square root of each element; integers become float32."""
-    return _floating(ops.Sqrt(), x)
+    return _floating(ops.Sqrt, x)
 
 
 def rsqrt(x: Any, /) -> Tensor:
     """1 / sqrt(x) for each element; integers become float32."""
-    return _floating(ops.Rsqrt(), x)
+    return _floating(ops.Rsqrt, x)
 
 
 def exp(x: Any, /) -> Tensor:
     """e ** x for each element; integers become float32."""
-    return _floating(ops.Exp(), x)
+    return _floating(ops.Exp, x)
 
 
 def expm1(x: Any, /) -> Tensor:
     """e ** x - 1, exact near 0 for each element; integers become float32."""
-    return _floating(ops.Expm1(), x)
+    return _floating(ops.Expm1, x)
 
 
 def log(x: Any, /) -> Tensor:
     """The natural logarithm of each element; integers become float32."""
-    return _floating(ops.Log(), x)
+    return _floating(ops.Log, x)
 
 
 def log1p(x: Any, /) -> Tensor:
     """log(1 + x), exact near 0 for each element; integers become float32."""
-    return _floating(ops.Log1p(), x)
+    return _floating(ops.Log1p, x)
 
 
 def sin(x: Any, /) -> Tensor:
     """The sine of each element; integers become float32."""
-    return _floating(ops.Sin(), x)
+    return _floating(ops.Sin, x)
 
 
 def cos(x: Any, /) -> Tensor:
     """The cosine of each element; integers become float32."""
-    return _floating(ops.Cos(), x)
+    return _floating(ops.Cos, x)
 
 
 def tan(x: Any, /) -> Tensor:
     """The tangent of each element; integers become float32."""
-    return _floating(ops.Tan(), x)
+    return _floating(ops.Tan, x)
 
 
 def asin(x: Any, /) -> Tensor:
     """The inverse sine of each element; integers become float32."""
-    return _floating(ops.Asin(), x)
+    return _floating(ops.Asin, x)
 
 
 def acos(x: Any, /) -> Tensor:
     """The inverse cosine of each element; integers become float32."""
-    return _floating(ops.Acos(), x)
+    return _floating(ops.Acos, x)
 
 
 def atan(x: Any, /) -> Tensor:
     """The inverse tangent of each element; integers become float32."""
-    return _floating(ops.Atan(), x)
+    return _floating(ops.Atan, x)
 
 
 def sinh(x: Any, /) -> Tensor:
     """The hyperbolic sine of each element; integers become float32."""
-    return _floating(ops.Sinh(), x)
+    return _floating(ops.Sinh, x)
 
 
 def cosh(x: Any, /) -> Tensor:
     """The hyperbolic cosine of each element; integers become float32."""
-    return _floating(ops.Cosh(), x)
+    return _floating(ops.Cosh, x)
 
 
 def tanh(x: Any, /) -> Tensor:
     """The hyperbolic tangent of each element; integers become float32."""
-    return _floating(ops.Tanh(), x)
+    return _floating(ops.Tanh, x)
 
 
 def erf(x: Any, /) -> Tensor:
     """2 / sqrt(pi) * integral of exp(-t * t) from 0 to x; integers become float32."""
-    return _floating(ops.Erf(), x)
+    return _floating(ops.Erf, x)
 
 
 def negative(x: Any, /) -> Tensor:
     """-x, element by element."""
-    return _unary(ops.Negative(), x)
+    return _unary(ops.Negative, x)
 
 
 def abs(x: Any, /) -> Tensor:
     """|x|, element by element."""
-    return _unary(ops.Abs(), x)
+    return _unary(ops.Abs, x)
 
 
 def sign(x: Any, /) -> Tensor:
@@ -491,32 +510,32 @@ def _truth(x: Any) -> Tensor:
 
 def bitwise_and(x: Any, y: Any, /) -> Tensor:
     """x & y, element by element, for booleans and integers."""
-    return _binary(ops.And(), x, y)
+    return _binary(ops.And, x, y)
 
 
 def bitwise_or(x: Any, y: Any, /) -> Tensor:
     """x | y, element by element, for booleans and integers."""
-    return _binary(ops.Or(), x, y)
+    return _binary(ops.Or, x, y)
 
 
 def bitwise_xor(x: Any, y: Any, /) -> Tensor:
     """x ^ y, element by element, for booleans and integers."""
-    return _binary(ops.Xor(), x, y)
+    return _binary(ops.Xor, x, y)
 
 
 def bitwise_left_shift(x: Any, y: Any, /) -> Tensor:
     """x << y, element by element, for booleans and integers."""
-    return _binary(ops.ShiftLeft(), x, y)
+    return _binary(ops.ShiftLeft, x, y)
 
 
 def bitwise_right_shift(x: Any, y: Any, /) -> Tensor:
     """x >> y, element by element, for booleans and integers."""
-    return _binary(ops.ShiftRight(), x, y)
+    return _binary(ops.ShiftRight, x, y)
 
 
 def bitwise_invert(x: Any, /) -> Tensor:
     """~x, element by element, for booleans and integers."""
-    return _unary(ops.Not(), x)
+    return _unary(ops.Not, x)
 
 
 def stop_gradient(x: Any, /) -> Tensor:
