@@ -18,9 +18,9 @@ import numpy as np
 
 import lamina as lm
 from lamina.backend.codegen.llvm import kernel_assembly, kernel_ir
-from lamina.backend.compile import Compiled, compile_graph, pipeline
+from lamina.backend.compile import Compiled, compile_graph
 from lamina.backend.compile.changes import Trail
-from lamina.backend.compile.pipelines import LEVELS
+from lamina.backend.compile.pipelines import LEVELS, pipeline
 from lamina.backend.nest.interpret import interpret
 from lamina.backend.nest.nodes import Nest
 from lamina.backend.nest.parser import parse as parse_nest

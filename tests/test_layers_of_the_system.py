@@ -18,9 +18,9 @@ import pytest
 import lamina as lm
 from lamina import data, functional, nn, optim
 from lamina.backend.codegen.llvm import compile_kernels
-from lamina.backend.compile import compile_graph, pipeline
+from lamina.backend.compile import compile_graph
 from lamina.backend.compile.lower import lower
-from lamina.backend.compile.pipelines import Pipeline
+from lamina.backend.compile.pipelines import Pipeline, pipeline
 from lamina.backend.compile.plan_memory import plan_memory
 from lamina.backend.nest.verify import verify as verify_nest
 from lamina.backend.targets import Target, select

@@ -211,6 +211,7 @@ def test_body_of_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 PROGRAM = """
+import sys
 import numpy as np, lamina as lm
 from lamina.backend.compile import build, kept
 kept.LEAST_S = 0.0
@@ -224,7 +225,10 @@ def long(x, w):
     return x
 
 x = lm.asarray(np.linspace(-1, 1, 49, dtype=np.float32).reshape(7, 7))
-print(repr(lm.jit(lm.grad(lambda x: long(x, x).sum()))(x).numpy().tobytes()), len(compiled))
+print(repr(lm.jit(lm.grad(lambda x: long(x, x).sum()))(x).numpy().tobytes()))
+print(len(compiled))
+compiler = ("compile.anew", "compile.lower", "nest.nodes", "codegen.llvm.emit", "schedule.policies")
+print(*[name for name in compiler if f"lamina.backend.{name}" in sys.modules])
 """
 
 
@@ -238,11 +242,14 @@ def test_in_another_process(cache: Path) -> None:
             timeout=300,
             check=True,
         )
-        return done.stdout.rsplit(maxsplit=1)
+        *results, compiled, modules = done.stdout.splitlines()
+        return ["".join(results), compiled, modules]
 
-    (first, compiled), (again, later) = run(), run()
+    (first, compiled, modules), (again, later, fewer) = run(), run()
     assert first == again
     assert (compiled, later) == ("1", "0")
+    assert modules.count(" ") == 4
+    assert fewer == "", "the compiler was imported for nothing"
 
 
 def test_cache_that_is_off(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from backends import BACKENDS
 
-from lamina.backend.compile import compile_graph, report
+from lamina.backend.compile import compile_graph
+from lamina.backend.compile.explain import report
 from lamina.base.dtypes import dtype
 from lamina.base.errors import CallError, VerifyError
 from lamina.graph import ops

@@ -2,7 +2,3 @@
 
 from lamina.backend.compile.build import Compiled as Compiled
 from lamina.backend.compile.build import compile_graph as compile_graph
-from lamina.backend.compile.explain import report as report
-from lamina.backend.compile.explain import times as times
-from lamina.backend.compile.pipelines import Pipeline as Pipeline
-from lamina.backend.compile.pipelines import pipeline as pipeline

@@ -1,30 +1,21 @@
-"""`compile_graph`: pipeline, lowering, memory plan, kernels, program."""
+"""`compile_graph`: the program of a graph, from memory, from disk, or compiled.
+
+What compiles (`anew.py`) and what explains faults is imported where it is needed: a process that
+finds its programs on disk starts without it.
+"""
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lamina.backend.codegen.llvm import CompiledKernel, compile_kernels
+from lamina.backend.codegen.llvm import CompiledKernel
 from lamina.backend.compile import kept
-from lamina.backend.compile.calls import call_of, rows_of, surfaced
 from lamina.backend.compile.choices import in_force
-from lamina.backend.compile.faults import culprit, line_of, step_of
-from lamina.backend.compile.foreign import Bound
-from lamina.backend.compile.history import History
 from lamina.backend.compile.kept import Assembly
-from lamina.backend.compile.lower import Lowered, Slot, Step, lower
-from lamina.backend.compile.once import keep
-from lamina.backend.compile.pipelines import Stage, pipeline
-from lamina.backend.compile.plan_memory import Plan, plan_memory
-from lamina.backend.compile.postpone import postpone_updates
-from lamina.backend.compile.rematerialize import Remade, budgets_of, rematerialize
 from lamina.backend.targets import Target, select
 from lamina.base import config
 from lamina.base.errors import DepthError, OutOfMemoryError
@@ -35,24 +26,17 @@ from lamina.runtime import (
     NO_MEMORY,
     PART_RADIX,
     TOO_DEEP,
-    Argument,
     Buffer,
-    Call,
     KernelFault,
-    Launch,
     OutOfMemory,
-    Output,
     raised_by,
 )
-from lamina.runtime import Slot as Where
 
-_WHERE = {
-    "input": Where.INPUT,
-    "output": Where.OUTPUT,
-    "arena": Where.ARENA,
-    "constant": Where.CONSTANT,
-    "kept": Where.KEPT,
-}
+if TYPE_CHECKING:
+    from lamina.backend.compile.lower import Lowered, Step
+    from lamina.backend.compile.pipelines import Stage
+    from lamina.backend.compile.plan_memory import Plan
+    from lamina.backend.compile.rematerialize import Remade
 
 
 @dataclass
@@ -142,6 +126,9 @@ class Compiled:
 
     def fault(self, status: Sequence[int]) -> BaseException:
         """The error behind the status of a run: code, value, limit, and the way to the kernel."""
+        from lamina.backend.compile.calls import surfaced
+        from lamina.backend.compile.faults import culprit, line_of, step_of
+
         lowered = self.record.lowered
         assert lowered is not None
         code, value, size, way = status
@@ -167,6 +154,8 @@ class Compiled:
 
     def _refused_call(self, step: Step, status: Sequence[int]) -> BaseException:
         """The error of a recursive call that was refused: too deep, or no memory."""
+        from lamina.backend.compile.faults import line_of
+
         code, value, limit, _ = status
         call = step.control.node if step.control is not None else None
         name = getattr(call.op, "to", call.op.name) if call is not None else "function"
@@ -253,7 +242,7 @@ def compile_graph(
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
-    how = _How(target, level, generic, relaxed, tuple(sorted(set(frozen))))
+    how = How(target, level, generic, relaxed, tuple(sorted(set(frozen))))
     chosen = "" if generic else in_force(target).state
     key = (graph, target.key, level, generic, relaxed, how.frozen, chosen)
     found = _programs.pop(key, None) or _found(graph, how, chosen)
@@ -265,7 +254,7 @@ def compile_graph(
 
 
 @dataclass(frozen=True)
-class _How:
+class How:
     """For which machine a graph is compiled, and how; see `compile_graph`."""
 
     target: Target
@@ -275,7 +264,7 @@ class _How:
     frozen: Frozen
 
 
-def _found(graph: Graph, how: _How, chosen: str) -> Compiled:
+def _found(graph: Graph, how: How, chosen: str) -> Compiled:
     """The program from disk, or compiled."""
     target = how.target
     anew = partial(_compile, how=how)
@@ -288,156 +277,8 @@ def _found(graph: Graph, how: _How, chosen: str) -> Compiled:
     return anew(graph, key)
 
 
-def _compile(graph: Graph, key: str | None = None, *, how: _How) -> Compiled:
+def _compile(graph: Graph, key: str | None = None, *, how: How) -> Compiled:
     """Compiles a graph, and keeps the program under `key`."""
-    start = time.perf_counter()
-    target = how.target
-    record = Record(graph)
-    budgets = budgets_of(graph)
-    frozen = () if budgets else how.frozen  # with a budget, memory is dearer than time
-    fused = pipeline(how.level, how.relaxed, target, frozen)(graph, record.stages)
-    clock = _Clock(record.seconds)
-    lowered = record.lowered = lower(
-        fused, target, partial(_body, how=how), how.generic, frozen=frozen
-    )
-    if frozen:
-        keep(lowered, frozen)
-    clock.mark("schedule")
-    postpone_updates(lowered)
-    plan = record.plan = plan_memory(lowered)
-    clock.mark("plan_memory")
-    if budgets:
-        lowered, plan, record.remade = rematerialize(lowered, plan, budgets)
-        record.lowered, record.plan = lowered, plan
-        clock.mark("rematerialize")
-    nests = [task.nest for step in lowered.steps for task in step.tasks]
-    kernels = record.kernels = compile_kernels(nests, target)
-    clock.mark("codegen")
-    assembly = assembled(lowered, plan, kernels, target)
-    made = Compiled(graph, target, assembly, record, partial(_compile, how=how))
-    clock.mark("program")
-    if key is not None:
-        kept.write(key, assembly, target, time.perf_counter() - start)
-    return made
+    from lamina.backend.compile.anew import compiled_anew  # the whole compiler: where it is needed
 
-
-def _body(graph: Graph, how: _How) -> Compiled:
-    """A body of a loop or branch as a program of its own."""
-    return compile_graph(graph, how.target, how.level, how.generic, how.relaxed)
-
-
-class _Clock:
-    def __init__(self, seconds: dict[str, float]):
-        self.seconds = seconds
-        self.last = time.perf_counter()
-
-    def mark(self, name: str) -> None:
-        now = time.perf_counter()
-        self.seconds[name] = now - self.last
-        self.last = now
-
-
-def assembled(
-    lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], target: Target
-) -> Assembly:
-    """What running takes: launches in order, and everything they point to."""
-    launches: list[Launch] = []
-    history = History(plan)
-    buffers = [Buffer.wrap(a) for a in lowered.constants]
-    it = iter(kernels)
-    calls: list[Call | Bound] = []
-    for step in lowered.steps:
-        if step.foreign is not None:
-            bound = Bound(step.foreign, target)
-            first = (Argument(Where.CONSTANT, len(buffers)),)
-            calls.append(bound)
-            buffers.append(bound.plan)
-            launches.append(_call_launch(step, bound, len(launches), history, first))
-        elif step.call is not None:
-            calls.append(call_of(step.call, step.results))
-            launches.append(_call_launch(step, calls[-1], len(launches), history))
-        if step.control is not None:
-            launches.append(_control_launch(step, len(launches), history))
-        for number, task in enumerate(step.tasks):
-            kernel = next(it)
-            args = [_argument(step.slots[p.name]) for p in task.nest.params]
-            if task.sizes:
-                args.append(Argument(Where.CONSTANT, len(buffers)))
-                buffers.append(Buffer.wrap(np.array(task.sizes, np.int64)))
-            if task.nest.checks:
-                args.append(Argument(Where.STATUS))
-            reads = [step.slots[p.name] for p in task.nest.params if p.role != "out"]
-            writes = [step.slots[p.name] for p in task.nest.params if p.role != "in"]
-            launches.append(
-                Launch(
-                    name=kernel.name,
-                    address=kernel.address,
-                    args=tuple(args),
-                    extent=task.extent,
-                    grain=task.grain,
-                    scratch_bytes=kernel.scratch_bytes + task.open_scratch_bytes,
-                    dependencies=history.depend(len(launches), reads, writes, task.nest.checks),
-                    once=step.runs_once(number),
-                )
-            )
-    sizes = {s.number: s.size_bytes for s in lowered.slots if s.kind == "output"}
-    outputs = [Output(sizes[n], plan.donors.get(n, -1)) for n in range(len(sizes))]
-    return Assembly(
-        launches,
-        outputs,
-        plan.arena_bytes,
-        buffers,
-        len(lowered.inputs),
-        [(slot.kind, slot.number) for slot in lowered.outputs],
-        kernels,
-        calls,
-        any(step.has_effect for step in lowered.steps),
-        lowered.kept_bytes,
-        lowered.frozen,
-    )
-
-
-def _call_launch(
-    step: Step,
-    call: Call | Bound,
-    number: int,
-    history: History,
-    first: tuple[Argument, ...] = (),
-) -> Launch:
-    """The launch of a library call: it may fail, and those with effects keep their order."""
-    assert step.call is not None
-    slots = step.slots
-    reads = [slot for name, slot in slots.items() if name.startswith("in")]
-    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
-    after = set(history.depend(number, reads, writes, checks=True))
-    if not step.call.op.pure:
-        after.update(history.follow_effect(number))
-    args = (*first, *map(_argument, slots.values()), Argument(Where.STATUS))
-    dependencies = tuple(sorted(after))
-    rows = rows_of(step.call)
-    name = step.call.op.name
-    once = step.runs_once(0)
-    return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies, once=once)
-
-
-def _control_launch(step: Step, number: int, history: History) -> Launch:
-    """The launch of a loop or branch, which runs the programs of its bodies."""
-    assert step.control is not None
-    native, slots = step.control.native, step.slots
-    reads = [slot for name, slot in slots.items() if name.startswith("in")]
-    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
-    after = set(history.depend(number, reads, writes, checks=native.checks))
-    if step.control.acts:
-        after.update(history.follow_effect(number))
-    args = [_argument(slot) for slot in slots.values()]
-    if native.checks:
-        args.append(Argument(Where.STATUS))
-    name = step.control.node.op.name
-    dependencies = tuple(sorted(after))
-    once = step.runs_once(0)
-    return Launch(name, 0, tuple(args), dependencies=dependencies, control=native, once=once)
-
-
-def _argument(slot: Slot) -> Argument:
-    value = slot.offset if slot.kind in ("arena", "kept") else slot.number
-    return Argument(_WHERE[slot.kind], value)
+    return compiled_anew(graph, key, how=how)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lamina.backend.codegen.llvm import compile_kernels
-from lamina.backend.compile.build import assembled
+from lamina.backend.compile.assemble import assembled
 from lamina.backend.compile.lower import Lowered, lower
 from lamina.backend.compile.plan_memory import plan_memory
 from lamina.backend.nest.printer import key

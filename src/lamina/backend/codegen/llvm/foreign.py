@@ -12,10 +12,14 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from typing import TYPE_CHECKING
 
 from .disk import Entry
 from .module import object_bytes
-from .objects import KernelTarget, Loaded, compiler_version, disk_cache, load
+from .objects import Loaded, compiler_version, disk_cache, load
+
+if TYPE_CHECKING:
+    from .objects import KernelTarget
 
 MESSAGE_BYTES = 512
 SYMBOL = "lamina_foreign"

@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lamina.backend.nest.nodes import Nest
+from .objects import kernel_assembly
 
-from .objects import KernelTarget, kernel_assembly
+if TYPE_CHECKING:
+    from lamina.backend.nest.nodes import Nest
+
+    from .objects import KernelTarget
 
 KINDS = (
     "vector loads", "vector stores", "multiply-adds", "dot products", "arithmetic", "divisions",

@@ -1,5 +1,7 @@
 """Nests -> loaded kernels: the memory cache, then the disk cache, then LLVM.
 
+What writes LLVM's text is imported where something is compiled: kernels from disk need none of it.
+
 kernels = compile_kernels([nest], target)
 kernels[0].address      # void (*)(void** args, int64 begin, int64 end, void* scratch)
 """
@@ -16,23 +18,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import llvmlite
 import llvmlite.binding as llvm
 
-from lamina.backend.nest import printer
-from lamina.backend.nest.nodes import Nest
 from lamina.base import config
 
 from .disk import DiskCache, Entry
-from .emit import emit
 from .module import Processor, assembly, machine, object_bytes, optimised_ir
-from .widths import Machine
 
+if TYPE_CHECKING:
+    from lamina.backend.nest.nodes import Nest
 
-class KernelTarget(Machine, Processor, Protocol):
-    """What compiling needs of a target."""
+    from .widths import Machine
+
+    class KernelTarget(Machine, Processor, Protocol):
+        """What compiling needs of a target."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def compiler_version() -> str:
 
 def kernel_key(nest: Nest, target: KernelTarget) -> str:
     """The structural key of a kernel: its nest, the target and the compiler."""
+    from lamina.backend.nest import printer
+
     parts = f"{printer.key(nest)}\n{target.key}\n{compiler_version()}"
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -213,6 +217,8 @@ def _build_all(missing: dict[str, Nest], target: KernelTarget) -> list[Entry]:
 
 def build(nest: Nest, target: KernelTarget, key: str) -> Entry:
     """Compiles one nest, past all caches."""
+    from .emit import emit
+
     text = emit(nest, target, symbol=f"lamina_{key[:24]}")
     code = object_bytes(text.text, target)
     return Entry(key, compiler_version(), target.key, text.symbol, text.scratch_bytes, code)
@@ -220,14 +226,20 @@ def build(nest: Nest, target: KernelTarget, key: str) -> Entry:
 
 def kernel_ir(nest: Nest, target: KernelTarget) -> str:
     """The LLVM IR that is generated for a nest."""
+    from .emit import emit
+
     return emit(nest, target).text
 
 
 def kernel_optimised_ir(nest: Nest, target: KernelTarget) -> str:
     """The LLVM IR of a nest just before instruction selection."""
+    from .emit import emit
+
     return optimised_ir(emit(nest, target).text, target)
 
 
 def kernel_assembly(nest: Nest, target: KernelTarget) -> str:
     """The assembly text of a nest."""
+    from .emit import emit
+
     return assembly(emit(nest, target).text, target)
