@@ -22,6 +22,7 @@ from lamina.backend.schedule.policies.contract_dot import Dot
 from lamina.backend.schedule.policies.contract_nest import Work
 from lamina.backend.schedule.policies.contract_plain import Plain
 from lamina.backend.schedule.policies.contract_tiled import Tiled
+from lamina.backend.schedule.policies.contract_tiled_plan import TiledPlan, Wish
 from lamina.backend.schedule.policies.contract_tiles import fit_tiles
 from lamina.backend.schedule.policies.contract_wide import Wide
 from lamina.backend.targets import Caches, Target, select
@@ -404,3 +405,36 @@ def test_bodies_that_are_not_taken():
     assert not POLICY.accepts(trace(two, square, square))
     assert not POLICY.accepts(trace(flipped, square, square))
     assert not POLICY.accepts(trace(lambda x, y: x + y, square, square))
+
+
+def wide_machine() -> Target:
+    """Vectors of 64 bytes, 2 MB of second cache."""
+    target = select("avx2").with_caches(32 << 10, 2 << 20, 16 << 20).with_cores(2)
+    return replace(target, vector_bytes=64, vector_registers=32)
+
+
+def tiled_plan(m: int, k: int, n: int, target: Target, swapped: bool = False) -> TiledPlan:
+    graph = product("ik,kj->ij", (m, k), (k, n))
+    value = contraction_of(graph)
+    assert value is not None
+    return TiledPlan(Work(graph, Axes(value, swapped=swapped), target), Wish())
+
+
+@pytest.mark.parametrize("sizes", [(32, 768, 3072), (64, 4096, 4096), (33, 1001, 2003)])
+def test_few_rows_pass_by_short_slivers_of_a_large_matrix(sizes):
+    """Columns read in place, from far: a sliver of them stays in the first cache, tasks are wide,
+    and the sums that are kept stay in the second cache."""
+    target = wide_machine()
+    plan = tiled_plan(*sizes, target)
+    assert plan.passing
+    assert plan.kc * plan.tiles.nr * 4 <= target.caches.l1d_bytes // 2
+    assert plan.grid.rows == 1
+    assert plan.grid.task_m * plan.grid.task_n * 4 <= target.caches.l2_bytes // 4 + 4096
+    swapped = tiled_plan(*sizes, target, swapped=True)
+    assert plan.cost < swapped.cost
+
+
+@pytest.mark.parametrize(("n", "staged"), [(512, False), (500, True), (4096, True)])
+def test_near_columns_are_staged_where_lines_are_cut(n, staged):
+    """A few hundred rows: columns that come in whole lines, close together, stay where they are."""
+    assert tiled_plan(200, 300, n, wide_machine()).stage_columns == staged

@@ -17,8 +17,10 @@ from lamina.backend.schedule.policies.contract_tiles import (
     KEEP_CYCLES,
     MOST_ROWS,
     PASSING,
+    PASSING_CYCLES,
     RUN_CYCLES,
     SHARED_CYCLES,
+    STREAM_CYCLES,
     TRANSPOSE_CYCLES,
     WAYS,
     Grid,
@@ -28,6 +30,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     fit_grid,
     fit_tiles,
     own_columns,
+    passing_columns,
     tasks_wanted,
     tile_cycles,
     waits,
@@ -37,7 +40,10 @@ CONFLICT_BYTES = 1024  # rows that lie a multiple of this apart crowd few sets o
 SHORT_RUN = 4  # steps of k that are worth a loop of their own
 LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of results
 STAGE_SHARE = 0.1  # staging pays while it takes less than this part of the multiply-adds
-NEAR = 4  # sizes of the first cache: columns beyond that are better read in the order they lie
+NEAR = 4  # sizes of the first cache: columns beyond that are better read in the order they lie,
+NEAR_STAGE_SHARE = 0.02  # though little is gained where they come as fast from where they lie
+FETCHED_BYTES = 2048  # the longest step at which processors fetch ahead into the first cache
+NEAR_SHARE = 2  # columns that take less than one part in so many of the second cache stay there
 STRIPES = 1.5  # times as long takes memory that is read in short runs, far from each other
 FULL_LINES = 4  # cache lines that a row of a register tile should take where it is read in place
 
@@ -138,6 +144,10 @@ class TiledPlan:
         else:
             self.stage_columns = wish.columns != "place"
         self.stage_columns |= self.must_stage_columns
+        self.passing = not self.stage_columns and self._columns_far and self.m > self.tiles.mr
+        if self.passing and not wish.kc and not wish.tiles:
+            dtype = _sized(work.dtype)
+            self.tiles = passing_columns(self.m, self.k, self.tiles, dtype, work.target)
         self.shared = False
         if wish.grid:
             self.grid = wish.grid
@@ -184,7 +194,7 @@ class TiledPlan:
         else:
             columns *= grid.rows
         staged = rows * grid.columns * self.stage_rows + columns
-        return self.cycles * padded + staged + written + self._waiting
+        return self.cycles * padded + staged + written + self._waiting + self._runs_of_rows
 
     @property
     def _waiting(self) -> float:
@@ -202,6 +212,16 @@ class TiledPlan:
             busy = 0.0 if self.stage_rows or across else vectors / target.fma_units
             found += self.m * self.k * max(far * (STRIPES if across else 1.0) - busy, 0.0)
         return self.batch * found
+
+    @property
+    def _runs_of_rows(self) -> float:
+        """Cycles to find rows that are read across where they lie, far away: a run for each tile
+        and step of the sum."""
+        in_place = self.rows_along_m and not self.stage_rows and not self.work.is_still(0)
+        if not in_place or not self._is_far(self.m * self.k):
+            return 0.0
+        tiles = math.ceil(self.m / self.tiles.mr) * self.grid.columns
+        return self.batch * self.k * tiles * RUN_CYCLES
 
     @property
     def estimate(self) -> float:
@@ -244,10 +264,12 @@ class TiledPlan:
         must = self._rows_crowded or not self.reads.row_k.plain
         rows = self.batch * self.m * self.k * COPY_CYCLES * must
         elements = self.batch * self.k * self.n * self.stage_columns
+        passing = self.batch * self.k * PASSING_CYCLES * self.passing
+        again = self.batch * self.k * self.n * STREAM_CYCLES * self.passing
         cores, sizes, wish = self.work.target.cores, self.work.axes.sizes, self.wish
 
         def fit(tiles: Tiles, each: float, shared: bool) -> tuple[float, Grid]:
-            staging = Staging(rows, elements * each, shared)
+            staging = Staging(rows, elements * each + again, shared, passing)
             return fit_grid(sizes, tiles, self.cycles, staging, cores, wish.tasks)
 
         if self.prepared:
@@ -319,10 +341,10 @@ class TiledPlan:
     def _stages_rows(self) -> bool:
         return self._rows_crowded and self._pays(self.grid.task_n)
 
-    def _pays(self, uses: int) -> bool:
-        """Whether an element that is used so often is better copied first."""
+    def _pays(self, uses: int, share: float = STAGE_SHARE) -> bool:
+        """Whether copying an element that is used so often takes less than a share of the work."""
         per_cycle = self.work.lanes * self.work.target.fma_units
-        return COPY_CYCLES * per_cycle < STAGE_SHARE * uses
+        return COPY_CYCLES * per_cycle < share * uses
 
     @property
     def must_stage_columns(self) -> bool:
@@ -337,8 +359,28 @@ class TiledPlan:
             return self.m > self.tiles.mr
         line_bytes = FULL_LINES * self.work.target.caches.line_bytes
         thin = self.tiles.nr * self.element_bytes < line_bytes
+        if thin or self._columns_far:
+            return self._pays(self.m)
+        share = NEAR_STAGE_SHARE if self._columns_fetched else STAGE_SHARE
         large = self.k * self.n * self.element_bytes > NEAR * self.work.target.caches.l1d_bytes
-        return self._pays(self.m) and (thin or large or self._crowded(reads.column_k.step))
+        return self._pays(self.m, share) and (large or self._crowded(reads.column_k.step))
+
+    @property
+    def _columns_fetched(self) -> bool:
+        """Whether columns read in place come in whole lines that are fetched ahead."""
+        step_bytes = (self.reads.column_k.step or 0) * self.element_bytes
+        whole = step_bytes % self.work.target.vector_bytes == 0
+        return whole and 0 < step_bytes <= FETCHED_BYTES
+
+    @property
+    def _columns_far(self) -> bool:
+        return self._is_far(self.k * self.n)
+
+    def _is_far(self, elements: int) -> bool:
+        """Whether so many do not stay in the second cache with all else that is there."""
+        caches = self.work.target.caches
+        near = (caches.l2_bytes or 4 * caches.l1d_bytes) // NEAR_SHARE
+        return elements * self.element_bytes > near
 
     @property
     def _converts(self) -> bool:

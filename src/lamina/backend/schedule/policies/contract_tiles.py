@@ -23,6 +23,8 @@ PASSING = 4  # lines of columns that pass through each set of the first cache wh
 SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cache
 BLOCK_SHARE = 2  # the block of A likewise
 SLAB_SHARE = 2  # the columns of one task likewise, where each task stages its own
+PASSING_SHARE = 2  # a sliver of columns that are read in place likewise, of the first cache
+LEAST_DEPTH = 32  # of such a sliver
 LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
 TASK_CYCLES = 20_000  # work that is worth a thread of its own
 TASKS_PER_CORE = 8
@@ -37,6 +39,7 @@ KEEP_CYCLES = 1.5  # a vector of sums stored or loaded
 CLOSE_CYCLES = 0.03  # an element read again by another task
 STREAM_CYCLES = 0.1  # an element read in order from the last cache or from memory
 SHARED_CYCLES = 1.0  # an element of panels that one task writes and others read
+PASSING_CYCLES = 30.0  # a run of columns read where they lie, far away: nothing fetches it ahead
 FAR_CYCLES = 0.2  # an element that is copied to the second cache rather than the first
 
 
@@ -162,22 +165,39 @@ def own_columns(tiles: Tiles, dtype: str, target: Target) -> Tiles:
     return replace(tiles, mc=min(mc, tiles.mc), nc=nc)
 
 
+def passing_columns(m: int, k: int, tiles: Tiles, dtype: str, target: Target) -> Tiles:
+    """The tiles where columns are read in place and do not fit in the second cache.
+
+    All rows pass by a sliver of them before the next, so it must stay in the first cache: short
+    blocks of the sum, whose rows lie on few pages and are read on from sliver to sliver. The sums
+    of a task, which are kept between blocks, stay in the second cache.
+    """
+    element_bytes = target.vector_bytes // target.lanes(dtype)
+    sliver = target.caches.l1d_bytes // PASSING_SHARE // (tiles.nr * element_bytes)
+    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    nc = max(l2 // SLIVER_SHARE // (m * element_bytes) // tiles.nr, 1) * tiles.nr
+    return replace(tiles, kc=even_part(k, max(sliver, LEAST_DEPTH)), nc=min(nc, tiles.nc))
+
+
 @dataclass(frozen=True)
 class Staging:
-    """Cycles to copy the operands to blocks.
+    """Cycles to bring the operands near.
 
     Attributes:
-        rows, columns: of the whole operand, once; 0 where it is read in place.
+        rows, columns: to copy the whole operand, once; 0 where it is read in place.
         shared: whether columns are copied once for all tasks, not by each for itself.
+        passing: of each task, where its columns are read in place from far away.
     """
 
     rows: float
     columns: float
     shared: bool
+    passing: float = 0.0
 
     def cycles(self, grid: Grid) -> float:
         """What all tasks of a grid take."""
-        return self.rows * grid.columns + self.columns * (1 if self.shared else grid.rows)
+        copied = self.rows * grid.columns + self.columns * (1 if self.shared else grid.rows)
+        return copied + self.passing * grid.rows * grid.columns
 
 
 def fit_grid(
