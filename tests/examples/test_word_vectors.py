@@ -89,7 +89,8 @@ def test_an_analogy_is_a_parallelogram(example: ModuleType) -> None:
 def test_a_picture(example: ModuleType, text: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="pictures need matplotlib (extra: docs)")
     picture = tmp_path / "words.svg"
-    assert example.main(["--text", str(text), "--quick", "--picture", str(picture)]) == 0
+    options = ["--text", str(text), "--quick", "--batch", "256"]
+    assert example.main([*options, "--picture", str(picture)]) == 0
     assert "<svg" in picture.read_text()
 
 
