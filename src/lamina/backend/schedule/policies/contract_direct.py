@@ -21,13 +21,21 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
+from lamina.backend.nest.nodes import Alloc, Expr, Nest, Prefetch, Stmt
 from lamina.backend.schedule.policies.contract_axes import Letters
 from lamina.backend.schedule.policies.contract_cut import Block
 from lamina.backend.schedule.policies.contract_direct_plan import Plan, Planner, Roles
-from lamina.backend.schedule.policies.contract_direct_tile import FLAT, WAYS, At, Element, One
+from lamina.backend.schedule.policies.contract_direct_tile import (
+    FLAT,
+    WAYS,
+    Across,
+    At,
+    Element,
+    One,
+)
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
+    far_cycles,
     letter_loops,
     masked,
     name_of,
@@ -293,7 +301,8 @@ class Direct:
 
         if not self._one_sum:
             found += only_if(s.less(self.first, self.k0), lanes(at, resume))
-        found += self._terms(at, lambda k: lanes(at, self._step(j, k)))
+        fetch = self._fetches(j, at)
+        found += self._terms(at, lambda k: lanes(at, self._step(j, k)), fetch)
         return [*found, *lanes(at, self._result(j) if self._straight else keep)]
 
     def _result(self, j: Expr) -> One:
@@ -321,8 +330,15 @@ class Direct:
         """Panels whose sums a task keeps at a time."""
         return 1 if self._one_sum else self.panels_per_task
 
-    def _terms(self, at: At, make: Callable[[At], list[Stmt]]) -> list[Stmt]:
-        """Loops over the block of the sum, past the terms that are zero for this tile."""
+    def _terms(
+        self, at: At, make: Callable[[At], list[Stmt]], each_first: Callable[[At], list[Stmt]]
+    ) -> list[Stmt]:
+        """Loops over the block of the sum, past the terms that are zero for this tile.
+
+        Args:
+            make: what happens at each term.
+            each_first: what happens before those of an index of the outermost loop.
+        """
         s = self.work.s
         dilated = {d.inner: d for d in self.dilations}
 
@@ -335,8 +351,12 @@ class Direct:
                 first, step = self._first_term(dilated[c], at), dilated[c].step
             elif s.range_of(count) == (1, 1):
                 return inside(rest[1:], k | {c: first})
-            loop = over(s, c, count, lambda i: inside(rest[1:], k | {c: i}), start=first, step=step)
-            return [loop]
+
+            def one(i: Expr) -> list[Stmt]:
+                before = [] if k else each_first(k | {c: i})
+                return [*before, *inside(rest[1:], k | {c: i})]
+
+            return [over(s, c, count, one, start=first, step=step)]
 
         return inside(self.roles.k, {})
 
@@ -350,6 +370,33 @@ class Direct:
         most = extents[d.outer] + extents[d.inner] * d.stride
         first = s.subtract(d.first % d.step + d.step * most, past)
         return s.remainder(s.multiply(first, inverse), d.step)
+
+    def _fetches(self, j: Expr, at: At) -> Callable[[At], list[Stmt]]:
+        """Asks for the next panel while this one is multiplied by, a part in each tile.
+
+        Where panels come from memory, the first tile of each would wait for it.
+        """
+        work, s, plan, lay = self.work, self.work.s, self.plan, self.lay
+        elements = work.axes.extent((*self.roles.batch, *self.roles.k)) * self.columns
+        if not (isinstance(lay, Across) and plan.shared and far_cycles(elements, work)):
+            return lambda k: []
+        counts = [math.ceil(plan.m.rooms[c] / lay.parts[c]) for c in self.roles.m]
+        tiles = math.prod(counts)
+        if tiles == 1 or self.dilations:
+            return lambda k: []
+        letters = self.roles.k
+        lines = math.prod(plan.k.rooms[c] for c in letters[1:]) * plan.tile.vectors
+        each = math.ceil(lines / tiles)
+        numbers = [s.floor_divide(at[c], lay.parts[c]) for c in self.roles.m]
+        number = s.linearize(numbers, counts)
+
+        def fetch(k: At) -> list[Stmt]:
+            begin = dict.fromkeys(letters, s.constant(0)) | dict(k)
+            line = s.multiply(number, each)
+            places = [s.multiply(s.add(line, u), work.lanes) for u in range(each)]
+            return [Prefetch(SHARED, self._panel_at(s.add(j, 1), begin, p)) for p in places]
+
+        return fetch
 
     def _step(self, j: Expr, k: At) -> One:
         """One step of the sum in one vector of the tile."""

@@ -14,9 +14,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
+from lamina.backend.nest.nodes import Alloc, Expr, Nest, Prefetch, Stmt
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
+    far_cycles,
     masked,
     name_of,
     only_if,
@@ -29,6 +30,8 @@ from lamina.backend.schedule.policies.contract_stage import Part, Stage
 from lamina.backend.schedule.policies.contract_starts import Starts
 from lamina.backend.schedule.policies.contract_tiled_plan import TiledPlan, Wish
 from lamina.backend.schedule.schedule import Schedule, Task
+
+RUN = 16  # steps of the sum between two times that a tile asks for a part of the next panel
 
 
 class Tiled:
@@ -226,7 +229,7 @@ class Tiled:
             )
         if self.starts.flipped is not None:
             found += self._lanes(lambda i, v, lane: self._begin(j1, i, v, lane))
-        found += self._sum(step)
+        found += self._sum(i1, step)
         if self.transposed:
             return [*found, *self._keep(i1, j1)]
         if self.blocks == 1:
@@ -238,7 +241,32 @@ class Tiled:
             *only_if(ends, self._write(i1, j1, count)),
         ]
 
-    def _sum(self, step: Callable[[Expr, dict[str, Expr]], list[Stmt]]) -> list[Stmt]:
+    def _fetching(self, i1: Expr, step: Callable[[Expr], list[Stmt]]) -> list[Stmt]:
+        """The loop over the block of k that asks for the next panel meanwhile, a part in each tile.
+
+        Where panels come from memory, the first tile of each would wait for it. Nothing where there
+        is one tile: what it reads comes in order.
+        """
+        work, s, axes = self.work, self.work.s, self.work.axes
+        tiles = math.ceil(self.mc / self.tiles.mr)
+        if not self.shared or tiles == 1 or not far_cycles(self.batch * self.k * self.n, work):
+            return []
+        each = math.ceil(RUN * self.vectors / tiles)
+        line = s.multiply(s.floor_divide(i1, self.tiles.mr), each)
+
+        def run(q: Expr) -> list[Stmt]:
+            first = s.multiply(q, RUN)
+            begin = axes.split(s, axes.k, s.add(self.k0, first))
+            places = [s.multiply(s.add(line, u), work.lanes) for u in range(each)]
+            following = s.add(self.panel, 1)
+            return [
+                *(Prefetch(SHARED, self.panels.offset(following, begin, p)) for p in places),
+                over(s, "k", s.minimum(s.add(first, RUN), self.k_count), step, start=first),
+            ]
+
+        return [over(s, "q", s.floor_divide(s.add(self.k_count, RUN - 1), RUN), run)]
+
+    def _sum(self, i1: Expr, step: Callable[[Expr, dict[str, Expr]], list[Stmt]]) -> list[Stmt]:
         """The loop over the block of k: in two where the row operand is read in pieces."""
         s, axes, run = self.work.s, self.work.axes, self.plan.row_run
         if self.rows is not None or not run:
@@ -246,7 +274,7 @@ class Tiled:
             def whole(k: Expr) -> list[Stmt]:
                 return step(k, axes.split(s, axes.k, s.add(self.k0, k)))
 
-            return [over(s, "k", self.k_count, whole)]
+            return self._fetching(i1, whole) or [over(s, "k", self.k_count, whole)]
 
         def piece(q: Expr) -> list[Stmt]:
             def one(w: Expr) -> list[Stmt]:
