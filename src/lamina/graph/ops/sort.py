@@ -321,8 +321,9 @@ def _rows_with_both_zeros(x: np.ndarray) -> np.ndarray:
     """Which rows hold 0.0 and -0.0."""
     if x.dtype.kind != "f" or not x.size:
         return np.zeros(x.shape[:-1], bool)
+    bits = x.view(f"i{x.itemsize}")
+    if bits.min() != np.iinfo(bits.dtype).min:  # the bits of -0.0
+        return np.zeros(x.shape[:-1], bool)
     zero = x == 0
     negative = zero & np.signbit(x)
-    if not negative.any():
-        return np.zeros(x.shape[:-1], bool)
     return np.asarray(negative.any(-1) & (zero & ~negative).any(-1))
