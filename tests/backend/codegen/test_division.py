@@ -21,7 +21,11 @@ kernel quotients(x: {t}[{n}] in, y: {t}[{m}] in, o: {t}[{size}] out) {{
 DTYPES = {"f32": np.float32, "f64": np.float64}
 
 
+LEAST = 300  # elements of a loop that prepares the division
+
+
 def check(target, name: str, x: np.ndarray, y: np.ndarray) -> None:
+    x = np.resize(x, max(LEAST, x.size))
     o = np.zeros((len(y), len(x)), x.dtype)
     text = ROWS.format(t=name, n=len(x), m=len(y), size=o.size)
     run(text, target, x, y, o.reshape(-1), tasks=len(y))
@@ -67,20 +71,28 @@ def test_quotients_near_the_middle_between_two_floats(target, name, digits) -> N
             for c in (*range(-9, 0), *range(1, 10))
         ]
         x = np.array([a for a in found if a >> digits - 1], DTYPES[name])
-        check(target, name, np.resize(x, 64), np.array([divisor], DTYPES[name]))
+        check(target, name, x, np.array([divisor], DTYPES[name]))
 
 
 def test_by_literals(target) -> None:
     text = """
-    kernel literals(x: f32[100] in, o: f32[300] out) {
-      vector for j in 0..100 {
+    kernel literals(x: f32[400] in, o: f32[1200] out) {
+      vector for j in 0..400 {
         o[j] = x[j] / 255.0
-        o[j + 100] = x[j] / 0.125
-        o[j + 200] = x[j] / -3.0
+        o[j + 400] = x[j] / 0.125
+        o[j + 800] = x[j] / -3.0
       }
     }
     """
-    x, o = np.arange(-50, 50, dtype=np.float32), np.zeros(300, np.float32)
+    x, o = np.arange(-200, 200, dtype=np.float32), np.zeros(1200, np.float32)
     run(text, target, x, o)
     expected = [x / np.float32(255), x / np.float32(0.125), x / np.float32(-3)]
     np.testing.assert_array_equal(o.view(np.uint32), np.concatenate(expected).view(np.uint32))
+
+
+@pytest.mark.parametrize("n", [1, 17, 40])
+def test_short_rows_take_the_divider(target, n) -> None:
+    x, y = np.arange(n, dtype=np.float32), np.array([3.0, -7.0, 0.0, np.inf], np.float32)
+    o = np.zeros(4 * n, np.float32)
+    run(ROWS.format(t="f32", n=n, m=4, size=o.size), target, x, y, o, tasks=4)
+    np.testing.assert_array_equal(o.reshape(4, n), x[None, :] / y[:, None])

@@ -50,6 +50,7 @@ from .offsets import Offset, of_scalar, plus
 from .widths import Body, Machine, copies_of, lanes_of, survey
 from .writer import Writer
 
+_MANY = 16  # vectors in a loop, from which preparing something for all of them pays
 _STRAIGHT = 8  # vector loops of at most so many vectors are written out
 
 
@@ -497,6 +498,7 @@ class KernelEmitter:
         if count is not None and count < width:
             width = 1 << (count - 1).bit_length()
         copies = copies_of(s.copies, body, None if count is None else count // width)
+        self.s.many = count is None or count >= _MANY * width
         if count is not None and -(-count // width) <= _STRAIGHT:
             for k in range(count // width):
                 self._vector_copy(s, start, k * width, width, copy=k % copies)

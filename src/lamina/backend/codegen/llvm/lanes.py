@@ -132,6 +132,9 @@ class Lanes:
         declare: records a module-level declaration or helper definition; duplicates are fine.
         target: answers `has(feature)`; None is a machine with no optional feature.
 
+    Attributes:
+        many: whether so many vectors follow each other that preparing something for all pays.
+
     Example:
         >>> lines = []
         >>> s = Lanes(lambda text: lines.append(text) or f"%t{len(lines)}", print, None)
@@ -150,6 +153,7 @@ class Lanes:
         self.emit = emit
         self.declare = declare
         self.target = target
+        self.many = True
 
     # --- any op, by name ---------------------------------------------------------------------
 
@@ -352,7 +356,8 @@ class Lanes:
         """IEEE division; integers have `floor_divide`."""
         if not a.is_float:
             raise TypeError(f"divide takes floats, got {a.dtype}; integers have floor_divide")
-        if b.width == 1 < a.width and self.has_avx512(a) and not _is_power_of_two(b):
+        same = self.many and b.width == 1 < a.width and not _is_power_of_two(b)
+        if same and self.has_avx512(a):
             return self.divide_by_same(a, b)
         return self.binary("fdiv", *self.same_width(a, b))
 
