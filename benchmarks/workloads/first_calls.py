@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.training import Network, numpy_step
 from benchmarks.workload import Builder, Data, Prepared, Workload
-from benchmarks.workloads import cnn_train, transformer_train
+from benchmarks.workloads import cnn_train, resnet_train, transformer_train
 
 TIMEOUT_S = 300.0
 Caches = Callable[[Path], dict[str, str]]
@@ -88,19 +89,25 @@ def prepared(call: Callable[[], dict[str, Any]]) -> Prepared:
     )
 
 
-def first_loss(workload: Workload) -> Callable[[Data], list[np.ndarray]]:
+def first_loss(network: Network) -> Callable[[Data], list[np.ndarray]]:
     """The loss of the first step in float64."""
-    return lambda _: [workload.reference(workload.make_data())[0][0]]
+
+    def reference(_: Data) -> list[np.ndarray]:
+        prepared = numpy_step(network, network.workload().make_data(), np.float64)
+        return [np.array(prepared.run())]
+
+    return reference
 
 
-def compilation(step: Workload, kind: str, make: Callable[[str, str], Builder]) -> Workload:
-    """A workload that compiles `step`."""
+def compilation(network: Network, kind: str, make: Callable[[str, str], Builder]) -> Workload:
+    """A workload that compiles the step of `network`."""
+    step = network.workload()
     name = f"compile_{kind}_{step.name}"
     return Workload(
         name,
         f"the first call of {step.name}, {kind}",
         lambda _: {},
-        first_loss(step),
+        first_loss(network),
         {builder: make(name, builder) for builder in CACHES},
         step.tolerance,
         fresh=True,
@@ -113,14 +120,16 @@ def with_data_of(step: Workload, builder: Builder) -> Builder:
     return lambda _: builder(step.make_data())
 
 
-STEPS = (
-    cnn_train.network(cnn_train.Sizes(8, 64)).workload(),
-    cnn_train.network(cnn_train.Sizes(28, 128)).workload(),
+NETWORKS = (
+    cnn_train.network(cnn_train.Sizes(8, 64)),
+    cnn_train.network(cnn_train.Sizes(28, 128)),
     transformer_train.TWELVE_LAYERS,
+    transformer_train.GPT,
+    resnet_train.network(resnet_train.Sizes()),
 )
 
 WORKLOADS = tuple(
-    compilation(step, kind, make)
-    for step in STEPS
+    compilation(network, kind, make)
+    for network in NETWORKS
     for kind, make in (("cold", cold_builder), ("warm", warm_builder))
 )

@@ -335,7 +335,7 @@ TWELVE_LAYERS = network(
     "transformer_train_12x256",
     "a training step of 12 layers of 256, 4 sequences of 64 tokens",
     TWELVE,
-).workload()
+)
 
 GPT = network(
     "gpt_char_train",
@@ -344,4 +344,4 @@ GPT = network(
     ADAMW,
 )
 
-WORKLOADS = (TWELVE_LAYERS, *GPT.workloads())
+WORKLOADS = (TWELVE_LAYERS.workload(), *GPT.workloads())

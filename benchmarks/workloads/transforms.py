@@ -20,7 +20,7 @@ from benchmarks.workloads import transformer_train
 from benchmarks.workloads.first_calls import cold_builder
 
 SIZES = transformer_train.TWELVE
-STEP = transformer_train.TWELVE_LAYERS
+STEP = transformer_train.TWELVE_LAYERS.workload()
 DIFFERENCE = 1e-3  # of the scale of all parameters
 Program = Callable[..., Any]
 """(parameters, tokens, labels) -> (a number, a tree)."""
