@@ -30,6 +30,7 @@ from lamina.runtime import Buffer, num_threads
 SIZES = ("256", "300", "500", "512", "768", "1000", "1024", "32x768x3072", "2048x64x2048")
 LAYOUTS = {"nn": "ik,kj->ij", "nt": "ik,jk->ij", "tn": "ki,kj->ij", "tt": "ki,jk->ij"}
 FAR = 4.0  # times the estimate of the model's: such a form is left out
+SETTLE_S = 0.25  # in which threads of libraries stop looking for more work
 LEAST_BYTES = 1 << 15  # that a bandwidth is measured with
 NOTE = "NumPy has as many threads as its BLAS was told to take, as by OPENBLAS_NUM_THREADS"
 HEAD = ["product", "", "variant", "time", "GFLOP/s", "of roofline", "max error"]
@@ -97,6 +98,7 @@ def measured(sizes: Sizes, layout: str, target: Target, seconds: float) -> list[
         race(trials, buffers, share * len(trials) / (len(trials) + len(outside)), 1)
         for name, call in outside.items():
             times[name] += _samples(call, share / (len(trials) + len(outside)))
+        time.sleep(SETTLE_S)
     rows = []
     for one in trials:
         assert one.program is not None

@@ -42,6 +42,7 @@ LONG_SUM = 64  # a sum is long when it has so many terms, times vectors of resul
 STAGE_SHARE = 0.1  # staging pays while it takes less than this part of the multiply-adds
 NEAR = 4  # sizes of the first cache: columns beyond that are better read in the order they lie,
 NEAR_STAGE_SHARE = 0.02  # though little is gained where they come as fast from where they lie
+CROSSED_CYCLES = 0.7  # more for an element of crowded rows that are copied across, from far
 FETCHED_BYTES = 2048  # the longest step at which processors fetch ahead into the first cache
 NEAR_SHARE = 2  # columns that take less than one part in so many of the second cache stay there
 STRIPES = 1.5  # times as long takes memory that is read in short runs, far from each other
@@ -262,7 +263,9 @@ class TiledPlan:
     def _fit_grid(self) -> None:
         """Chooses the tasks, and whether they share the columns that are staged."""
         must = self._rows_crowded or not self.reads.row_k.plain
-        rows = self.batch * self.m * self.k * COPY_CYCLES * must
+        crossed = self._rows_crowded and self.rows_along_m and self._is_far(self.m * self.k)
+        each = COPY_CYCLES + CROSSED_CYCLES * crossed
+        rows = self.batch * self.m * self.k * each * must
         elements = self.batch * self.k * self.n * self.stage_columns
         passing = self.batch * self.k * PASSING_CYCLES * self.passing
         again = self.batch * self.k * self.n * STREAM_CYCLES * self.passing
