@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 import lamina.tensor as lm
 from lamina import data, functional, models, optim
-from lamina.backend import compile as compiler
+from lamina.backend.compile.explain import times
 from lamina.cli import command
 from lamina.cli.command import positive
 
@@ -134,4 +134,4 @@ def show_compilation(
     program = step.program(model, optimizer, images, labels)
     record = program.record
     print(f"\nThe training step as a program: {len(record.kernels)} kernels, one native call.\n")
-    print(compiler.times(program))
+    print(times(program))
