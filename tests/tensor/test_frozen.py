@@ -334,3 +334,12 @@ def test_replaced_leaf() -> None:
     )
     model.eval()
     assert f(model, normal(2, 3, 8, 8)).shape == (2, 4, 6, 6)
+
+
+def test_weights_that_an_epilogue_reads_too() -> None:
+    """What is packed for the product stays an input of what follows it."""
+    w = lm.asarray(np.random.default_rng(0).standard_normal((200, 200)).astype(np.float32))
+    x = lm.asarray(np.random.default_rng(1).standard_normal((200, 200)).astype(np.float32))
+    for f in (lambda w, x: lm.maximum(x @ w, w), lambda w, x: x @ lm.exp(w) + lm.exp(w)):
+        found = lm.jit(f, frozen="w")(w, x)
+        np.testing.assert_allclose(found.numpy(), lm.jit(f)(w, x).numpy(), 1e-5, 1e-5)

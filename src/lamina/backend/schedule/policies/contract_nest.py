@@ -188,9 +188,9 @@ class Work:
 
     def _packed(self) -> set[str]:
         """The inputs that nothing but the column operand reads."""
-        rows, columns = self.axes.operands
-        others = topological((rows, *self.body.outputs), stop=lambda v: v is columns)
-        read = {v.id for v in others if v is not columns}
+        value = self.axes.value
+        behind = topological(self.body.outputs, stop=lambda v: v is value)
+        read = {v.id for v in (*topological((self.axes.operands[0],)), *behind)}
         return {f"in{i}" for i, v in enumerate(self.body.inputs) if v.id not in read}
 
     def is_still(self, which: int) -> bool:
