@@ -22,35 +22,43 @@ def with_finish(task: Task, work: Work, chunks: int) -> Schedule:
 
 
 def _finish(work: Work, chunks: int, partial: str) -> Task:
-    """Adds the chunks of every result, which lie in a temporary, and applies the epilogue."""
-    s, shape = work.s, work.axes.value.shape
-    size = math.prod(shape)
-    row = shape[-1] if shape else 1
-    rows = math.prod(shape[:-1])
+    """Adds the chunks of every result, which lie in a temporary, and applies the epilogue.
+
+    Where there is none, results are as good as a row, which a vector may fill across rows.
+    """
+    s, value = work.s, work.axes.value
+    shape, size = value.shape, value.type.size
+    outputs = work.body.outputs
+    plain = not shape or (len(outputs) == 1 and outputs[0] is value)
+    row = 1 if plain else shape[-1]
+    rows = size // max(row, 1)
     together = max(BLOCK // max(row, 1), 1)
 
-    def element(r: Expr, j: Expr) -> list[Stmt]:
+    def element(flat: Expr, index: tuple[Expr, ...]) -> list[Stmt]:
         name = s.fresh("sum")
 
         def add(c: Expr) -> list[Stmt]:
-            at = s.add(s.multiply(c, size), s.add(s.multiply(r, row), j))
-            return [Accumulate(name, s.load(partial, at, work.dtype))]
+            return [Accumulate(name, s.load(partial, s.add(s.multiply(c, size), flat), work.dtype))]
 
-        index = (*s.delinearize(r, shape[:-1]), j) if shape else ()
         return [
             Accumulator(name, work.dtype, "add", work.zero()),
             over(s, "c", chunks, add),
             *work.results(var(name, work.dtype), index),
         ]
 
+    def of_row(r: Expr) -> list[Stmt]:
+        def one(j: Expr) -> list[Stmt]:
+            return element(s.add(s.multiply(r, row), j), (*s.delinearize(r, shape[:-1]), j))
+
+        return [over(s, "j", row, one, "vector")]
+
     def block(t: Expr) -> list[Stmt]:
         first = s.multiply(t, together)
         last = s.minimum(s.add(first, together), rows)
-
-        def one(r: Expr) -> list[Stmt]:
-            return [over(s, "j", row, lambda j: element(r, j), "vector")]
-
-        return [over(s, "r", last, one, start=first)]
+        if plain:
+            one = lambda e: element(e, s.delinearize(e, shape))
+            return [over(s, "e", last, one, "vector", start=first)]
+        return [over(s, "r", last, of_row, start=first)]
 
     body = parallel(s, "t", math.ceil(rows / together), block)
     summed = Param(partial, work.dtype, chunks * size)
