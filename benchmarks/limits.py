@@ -16,6 +16,7 @@ from benchmarks import machine
 from benchmarks.roofline import Limits, unit_rates
 from lamina.backend.targets import select
 from lamina.backend.tuning.roofs import Trials, copy_bandwidth, peak_flops, read_bandwidth
+from lamina.base import config
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 SIZES_BYTES = (32 * KIB, 256 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB, GIB)
@@ -37,7 +38,7 @@ def measure(threads: int, quick: bool) -> Limits:
     sizes = fitting(QUICK_SIZES_BYTES if quick else SIZES_BYTES, available_bytes())
     read = tuple(read_bandwidth(trial, threads, size) for size in sizes)
     copy = tuple(copy_bandwidth(trial, threads, size) for size in sizes)
-    flags = () if os.environ.get("LAMINA_TARGET") else machine.describe()["flags"]
+    flags = machine.describe()["flags"] if config.target() == "native" else ()
     return Limits(threads, peaks, read, copy, unit_rates(flags))
 
 

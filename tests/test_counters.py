@@ -111,3 +111,15 @@ def test_explain_names_the_unit(capsys: pytest.CaptureFixture[str]) -> None:
     (kernels,) = [p for p in capsys.readouterr().out.split("── ") if p.startswith("kernels")]
     assert "unit" in kernels
     assert "vector" in kernels
+
+
+def test_kernels_are_those_that_run() -> None:
+    """With a frozen matrix the packing is a kernel of its own, and no candidate changes that."""
+    w, x = lm.random.normal((512, 512)).block(), lm.ones((128, 512))
+    product = lambda w, x: x @ w
+    frozen = lm.jit(product, frozen="w")
+    program = frozen.lower(w, x).program
+    names = [task.nest.name for step in program.record.lowered.steps for task in step.tasks]
+    assert [k.name for k in lm.counters(frozen, w, x).kernels] == names
+    with pytest.raises(UsageError, match="no kernel has a candidate"):
+        lm.counters(frozen, w, x, candidate="plain")

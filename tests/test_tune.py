@@ -56,3 +56,11 @@ def test_sizes_that_are_symbols_are_refused() -> None:
     exported = lm.export(doubled, lm.ones((3, 4)))
     with pytest.raises(UsageError, match="symbols"):
         tune_graph(exported.graph)
+
+
+def test_products_with_frozen_weights_are_left_out() -> None:
+    """Their programs take the model's schedule, so that searching would change nothing."""
+    w, x = lm.random.normal((64, 96)).block(), lm.ones((40, 64))
+    assert lm.tune(lambda w, x: x @ w, w, x, seconds=0.05).found
+    assert not lm.tune(lm.jit(lambda w, x: x @ w, frozen="w"), w, x, seconds=0.05).found
+    assert not lm.tune(lambda x: x @ w, x, seconds=0.05).found  # what is captured never changes

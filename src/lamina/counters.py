@@ -140,8 +140,10 @@ def counters(
     from lamina.backend.tuning.counting import count_program
 
     jitted, given = as_jitted(f, args)
-    graph = jitted.lower(*given, **kwargs).graph
-    program = compile_graph(graph, select(target), relaxed=jitted.relaxed)
+    traced = jitted.lower(*given, **kwargs)
+    program = compile_graph(
+        traced.graph, select(target), relaxed=jitted.relaxed, frozen=traced.frozen
+    )
     found, fitting = count_program(program, candidate)
     if candidate and not fitting:
         raise UsageError(

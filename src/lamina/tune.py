@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,7 +77,8 @@ def tune(
     measured on made-up numbers. What beats the model's schedule by more than the measurement's
     spread is kept on disk for this machine, and taken by every program that is compiled from then
     on, in this process and in others; `LAMINA_TUNED=off` takes the model's. `f` itself is traced
-    and compiled, not run. Sums may be added in another order: results differ by rounding.
+    and compiled, not run. Sums may be added in another order: results differ by rounding. Products
+    with frozen weights stay as the model schedules them, and are left out.
 
     Args:
         f: a function, jitted or not, a module or a training step.
@@ -99,9 +100,14 @@ def tune(
         (1, True)
     """
     jitted, given = as_jitted(f, args)
-    graph = jitted.lower(*given, **kwargs).graph
+    traced = jitted.lower(*given, **kwargs)
     made = tune_graph(
-        graph, seconds=seconds, again=again, progress=progress, relaxed=jitted.relaxed
+        traced.graph,
+        seconds=seconds,
+        again=again,
+        progress=progress,
+        relaxed=jitted.relaxed,
+        frozen=traced.frozen,
     )
     jitted.clear()  # its programs have the schedules of before
     return made
@@ -114,8 +120,9 @@ def tune_graph(
     again: bool = False,
     progress: bool = False,
     relaxed: tuple[str, ...] = (),
+    frozen: Sequence[int] = (),
 ) -> Tuning:
-    """`tune` for a graph.
+    """`tune` for a graph, with the liberties and the frozen inputs of its program.
 
     Raises:
         UsageError: `LAMINA_TUNED` is off, sizes are symbols, or there is no compiler in force.
@@ -137,7 +144,8 @@ def tune_graph(
     target = select()
     if execution.back_end() == "reference" or not target.runs:
         raise UsageError("tune: nothing is compiled", [f"LAMINA_TARGET: {config.target()}"])
-    kernels = kernels_of(compile_graph(graph, target, relaxed=relaxed))
+    program = compile_graph(graph, target, relaxed=relaxed, frozen=frozen)
+    kernels = [kernel for kernel in kernels_of(program) if not kernel.still]
     with _bar(len(kernels), progress) as note:
         return Tuning(tuple(search(kernels, target, seconds, again, note)))
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 import lamina as lm
-from lamina.backend.compile import choices
+from lamina.backend.compile import choices, compile_graph
+from lamina.backend.targets import select
+from lamina.backend.tuning.kernels import kernels_of
 from lamina.cli import main
 
 
@@ -31,6 +33,20 @@ def test_a_program_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "contract" in shown(capsys, "--list")
     assert "forgot what was found for 1 kernels" in shown(capsys, "--forget")
     assert "nothing was found" in shown(capsys, "--list")
+
+
+def test_a_program_is_tuned_as_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Weights are its own: what a call computes with them is the model's, the rest is tuned."""
+    path, layer = tmp_path / "net.lamina", lm.nn.Linear(64, 96)
+    step = lm.jit(lambda layer, x: lm.sum(layer(x), axis=0), relaxed="algebra")
+    lm.export(step, layer, lm.ones((40, 64))).save(path)
+    text = shown(capsys, str(path), "--seconds", "0.1")
+    assert "contract" not in text
+    assert "reduce" in text
+    loaded = lm.load_program(path)
+    taken = compile_graph(loaded.graph, relaxed=("algebra",), frozen=loaded.frozen)
+    body = next(k.body for k in kernels_of(taken) if not k.still)
+    assert choices.key_of(body) in choices.known(select()).found
 
 
 def test_a_function_by_name(capsys: pytest.CaptureFixture[str]) -> None:

@@ -343,3 +343,22 @@ def test_weights_that_an_epilogue_reads_too() -> None:
     for f in (lambda w, x: lm.maximum(x @ w, w), lambda w, x: x @ lm.exp(w) + lm.exp(w)):
         found = lm.jit(f, frozen="w")(w, x)
         np.testing.assert_allclose(found.numpy(), lm.jit(f)(w, x).numpy(), 1e-5, 1e-5)
+
+
+def test_saving_memory_beside_what_is_kept() -> None:
+    """Late readers compute again what is cheap, never what is made once and kept."""
+    rng = np.random.default_rng(2)
+    w, x = (lm.asarray(rng.standard_normal((512, 512), np.float32) / 30) for _ in range(2))
+
+    def f(w: Any, x: Any) -> Any:
+        a = lm.exp(x)
+        y = a @ w
+        for _ in range(4):
+            y = lm.tanh(y @ w)
+        return (y @ lm.exp(w)) * (a + a)
+
+    frozen = lm.jit(f, frozen="w")
+    for scale in (1.0, 1.0, 0.5):
+        found, wanted = frozen(w * scale, x), lm.jit(f)(w * scale, x)
+        np.testing.assert_allclose(found.numpy(), wanted.numpy(), 1e-4, 1e-5)
+    assert frozen.lower(w, x).program.program.kept_bytes > 0

@@ -81,17 +81,19 @@ def run(options: argparse.Namespace) -> int:
     elif options.forget:
         print(f"forgot what was found for {choices.forget(select())} kernels")
     else:
-        graph = _graph_of(options.op, options.dtype) if options.op else _loaded(options.program)
+        how = _how_of(options.op, options.dtype) if options.op else _loaded(options.program)
         bar = sys.stderr.isatty()
-        print(tune_graph(graph, seconds=options.seconds, again=options.again, progress=bar))
+        print(tune_graph(**how, seconds=options.seconds, again=options.again, progress=bar))
     return 0
 
 
-def _loaded(path: str) -> Any:
-    return load_program(path).graph
+def _loaded(path: str) -> dict[str, Any]:
+    """The graph of an exported program, and how it is compiled."""
+    loaded = load_program(path)
+    return {"graph": loaded.graph, "relaxed": loaded.signature.relaxed, "frozen": loaded.frozen}
 
 
-def _graph_of(words: list[str], dtype: str) -> Any:
+def _how_of(words: list[str], dtype: str) -> dict[str, Any]:
     """The graph of a function of arrays of given shapes."""
     name, *shapes = words
     found: Any = functional if name.startswith("functional.") else lm
@@ -105,7 +107,7 @@ def _graph_of(words: list[str], dtype: str) -> Any:
     kind = dtypes.dtype(dtype)
     arrays = [lm.asarray(np.ones(_shape(text), kind.numpy)) for text in shapes]
     jitted, given = as_jitted(found, tuple(arrays))
-    return jitted.lower(*given).graph
+    return {"graph": jitted.lower(*given).graph}
 
 
 def _shape(text: str) -> tuple[int, ...]:

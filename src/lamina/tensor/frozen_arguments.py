@@ -85,13 +85,15 @@ def refuse_replaced(
     Raises:
         UsageError: one is; the message names it.
     """
-    for number in replaced:
-        raise UsageError(
-            "jit: the function replaces what it was told is frozen",
-            [f"replaced: {_path(call, arguments, leaves[number])}"],
-            "for a layer that gathers statistics, call model.eval() first; else leave the argument "
-            "out of frozen, or keep what changes in another one",
-        )
+    first = min(replaced, default=None)
+    if first is None:
+        return
+    raise UsageError(
+        "jit: the function replaces what it was told is frozen",
+        [f"replaced: {_path(call, arguments, leaves[first])}"],
+        "for a layer that gathers statistics, call model.eval() first; else leave the argument "
+        "out of frozen, or keep what changes in another one",
+    )
 
 
 def _path(call: list[Any], arguments: Sequence[Frozen], leaf: Any) -> str:

@@ -20,6 +20,7 @@ from lamina.graph.ir import Graph
 from lamina.runtime import flatten
 from lamina.tensor import eager
 from lamina.tensor.closures import KINDS, Captured, captured
+from lamina.tensor.containers import is_node
 from lamina.tensor.dynamic_shapes import DynamicShapes
 from lamina.tensor.exclusive import exclusive
 from lamina.tensor.frozen_arguments import Frozen, frozen_arguments
@@ -211,6 +212,8 @@ def as_jitted(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Jitted, tup
         return f, args
     if isinstance(f, types.FunctionType | types.MethodType):
         return Jitted(f, (), donate=True), args
+    if is_node(f):  # a module's tensors are arguments, as where it is trained
+        return Jitted(lambda module, *a, **k: module(*a, **k), (), donate=True), (f, *args)
     return Jitted(lambda *a, **k: f(*a, **k), (), donate=True), args
 
 

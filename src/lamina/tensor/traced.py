@@ -96,7 +96,7 @@ class Traced:
         ]
         self._inputs = len(self._read) + len(self._captured) + len(self._generator)
         still = frozen_leaves(call, flat.leaves, frozen)
-        refuse_replaced(call, frozen, flat.leaves, sorted(replaced & still))
+        refuse_replaced(call, frozen, flat.leaves, replaced & still)
         self.frozen = tuple(self._frozen(flat.leaves, still))
         self._recipe = None  # type: ignore[assignment]
 

@@ -57,6 +57,7 @@ class Step:
         foreign: how, where that is machine code of a user's.
         control: the loop or branch; None for anything else.
         once: of each launch, whether it runs once; empty where none does.
+        still: the operands that are frozen, by number, where that decided the schedule.
     """
 
     tasks: tuple[Task, ...]
@@ -68,6 +69,7 @@ class Step:
     control: Control | None = None
     foreign: ForeignCall | None = None
     once: tuple[bool, ...] = ()
+    still: Still = frozenset()
 
     def runs_once(self, launch: int) -> bool:
         """Whether the launch of this number in the step does."""
@@ -233,8 +235,8 @@ class _Lowering:
     def _step(self, v: Value, outs: dict[str, Slot], number: int) -> Step:
         body = v.op.body
         still = frozenset([i for i, o in enumerate(v.operands) if self._is_still(o)])
-        if len(still) == len(v.operands):
-            still = frozenset()  # all of it runs once
+        if len(still) == len(v.operands) or policy_of(body).prepared is None:
+            still = frozenset()  # all of it runs once, or it makes no difference
         known = self.scheduled.get((body, still))
         if known is None:
             known = self.scheduled[body, still] = self._schedule(body, still)
@@ -242,7 +244,7 @@ class _Lowering:
         slots = {f"in{i}": self.slot[o.id] for i, o in enumerate(v.operands)} | outs
         self._add_temporaries(slots, schedule.temporaries_bytes)
         live(slots, number)
-        return Step(schedule.tasks, slots, name, body, v.span)
+        return Step(schedule.tasks, slots, name, body, v.span, still=still)
 
     def _is_still(self, v: Value) -> bool:
         """Whether a value is frozen, or an array constant beside such."""
@@ -251,7 +253,8 @@ class _Lowering:
     def _schedule(self, body: Graph, still: Still) -> tuple[str, Schedule]:
         """By the model where inputs are frozen: choices were measured with packing in each call."""
         policy = policy_of(body)
-        if still and policy.prepared is not None:
+        if still:
+            assert policy.prepared is not None
             name, made = policy.name, policy.prepared(body, self.target, still)
         else:
             name, made = self.pick(body)

@@ -65,6 +65,7 @@ class Exported:
 
     Attributes:
         graph, signature: as given.
+        frozen: numbers of the inputs that are state which no call replaces.
     """
 
     def __init__(self, graph: Graph, signature: Signature, arrays: Mapping[str, np.ndarray]):
@@ -75,7 +76,7 @@ class Exported:
         outputs = {v.id for v in graph.outputs}
         replaced = {i for i, _ in signature.updates}
         self._donated = [i in replaced and v.id not in outputs for i, v in enumerate(graph.inputs)]
-        self._frozen = [i for i in self._kept if i not in replaced]
+        self.frozen = [i for i in self._kept if i not in replaced]
         own = {v.id for v in graph.inputs}
         self._aliases = {k for k, v in enumerate(graph.outputs) if v.id in own}
         self._lock = threading.Lock()
@@ -98,7 +99,7 @@ class Exported:
                 "call it with arrays",
             )
         relaxed = self.signature.relaxed
-        return execution.compile(self.graph, relaxed=relaxed, frozen=self._frozen)
+        return execution.compile(self.graph, relaxed=relaxed, frozen=self.frozen)
 
     def _for(self, sizes: Mapping[str, int]) -> _Sized:
         """The program for given sizes; those used last are kept."""

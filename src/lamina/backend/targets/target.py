@@ -24,6 +24,11 @@ class Caches:
     line_bytes: int = 64
     l1d_ways: int = 8
 
+    @property
+    def near_bytes(self) -> int:
+        """Size of the second cache, or of what stands for it where there is none."""
+        return self.l2_bytes or 4 * self.l1d_bytes
+
 
 @dataclass(frozen=True)
 class Target:

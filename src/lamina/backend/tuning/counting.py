@@ -40,7 +40,8 @@ def count_program(program: Compiled, candidate: str = "") -> tuple[list[KernelCo
     found: list[KernelCounters] = []
     fitting = 0
     for kernel in kernels_of(program):
-        other = find(ways(kernel.body, program.target), candidate) if candidate else None
+        free = candidate and not kernel.still
+        other = find(ways(kernel.body, program.target), candidate) if free else None
         fitting += other is not None
         tasks = other.schedule().tasks if other else kernel.tasks
         found += [_counted(task, kernel, program.target) for task in tasks]

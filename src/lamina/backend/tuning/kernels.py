@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lamina.backend.compile.build import Compiled
 from lamina.backend.compile.lower import Step
-from lamina.backend.schedule.schedule import Task
+from lamina.backend.schedule.schedule import Still, Task
 from lamina.graph.ir import Graph
 
 
@@ -19,22 +19,24 @@ class Kernel:
         name: of the last of its nests.
         tasks: as it is scheduled in the program.
         count: how many steps of the program have it.
+        still: operands that are frozen, by number; the model alone schedules such a kernel.
     """
 
     body: Graph
     name: str
     tasks: tuple[Task, ...]
     count: int
+    still: Still = frozenset()
 
 
 def kernels_of(program: Compiled) -> list[Kernel]:
     """The kernels of a program, those of its loops and branches included, in order."""
-    found: dict[Graph, list[Step]] = {}
+    found: dict[tuple[Graph, Still], list[Step]] = {}
     for step in _steps(program):
-        found.setdefault(step.body, []).append(step)
+        found.setdefault((step.body, step.still), []).append(step)
     return [
-        Kernel(body, same[0].tasks[-1].nest.name, same[0].tasks, len(same))
-        for body, same in found.items()
+        Kernel(body, same[0].tasks[-1].nest.name, same[0].tasks, len(same), still)
+        for (body, still), same in found.items()
     ]
 
 

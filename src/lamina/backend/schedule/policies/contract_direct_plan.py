@@ -289,9 +289,7 @@ class Planner:
 
     @property
     def _near_bytes(self) -> int:
-        """Size of the second cache, or of what stands for it."""
-        caches = self.target.caches
-        return caches.l2_bytes or 4 * caches.l1d_bytes
+        return self.target.caches.near_bytes
 
     @property
     def _element_bytes(self) -> int:

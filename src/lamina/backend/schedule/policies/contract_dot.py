@@ -123,7 +123,7 @@ class Dot:
         if short or not self.outer or self.m * self.n > MOST_RESULTS:
             return False, False
         caches, lanes = self.work.target.caches, self.work.lanes
-        room = (caches.l2_bytes or 4 * caches.l1d_bytes) // 4 // (self.work.target.vector_bytes)
+        room = caches.near_bytes // 4 // (self.work.target.vector_bytes)
         found = []
         counts = ((self.m, self.n, self.nr), (self.n, self.m, self.mr))
         for plain, (own, other, part) in zip(self.plain, counts, strict=True):

@@ -18,6 +18,7 @@ from lamina.graph.ir import Graph, Value
 from lamina.graph.ir.graph import topological
 
 MEMORY_CYCLES = 0.12  # a byte from the last cache or from memory, on one core
+NEAR_SHARE = 2  # what takes less than one part in so many of the second cache stays there
 
 Make = Callable[[Expr], Sequence[Stmt]]
 At = Mapping[str, Expr]  # an index for each letter
@@ -195,23 +196,32 @@ class Work:
 
     def is_still(self, which: int) -> bool:
         """Whether the row operand (0) or the column operand (1) is frozen."""
-        inside = {v.id for v in topological((self.axes.operands[which],))}
-        read = {i for i, v in enumerate(self.body.inputs) if v.id in inside}
-        return bool(read) and read <= self.still
+        read = self._reads(which)
+        return bool(read) and self.still.issuperset(read)
 
     def inputs_of(self, which: int) -> tuple[Param, ...]:
         """The inputs that the row operand (0) or the column operand (1) reads."""
+        every = params(self.body)
+        return tuple(every[i] for i in self._reads(which))
+
+    def _reads(self, which: int) -> list[int]:
         inside = {v.id for v in topological((self.axes.operands[which],))}
-        named = zip(self.body.inputs, params(self.body), strict=False)
-        return tuple(p for v, p in named if v.id in inside)
+        return [i for i, v in enumerate(self.body.inputs) if v.id in inside]
+
+    @property
+    def element_bytes(self) -> int:
+        """Of a number that is summed."""
+        return self.target.vector_bytes // self.lanes
 
 
 def far_cycles(elements: int, work: Work) -> float:
     """Cycles that an element of so many takes to come from memory; 0 where a cache holds them."""
-    element_bytes = work.target.vector_bytes // work.lanes
-    caches = work.target.caches
-    near_bytes = (caches.l2_bytes or 4 * caches.l1d_bytes) // 2
-    return MEMORY_CYCLES * element_bytes * (elements * element_bytes > near_bytes)
+    return MEMORY_CYCLES * work.element_bytes * is_far(elements, work)
+
+
+def is_far(elements: int, work: Work) -> bool:
+    """Whether so many do not stay in the second cache with all else that is there."""
+    return elements * work.element_bytes > work.target.caches.near_bytes // NEAR_SHARE
 
 
 def ceil_to(s: Builder, x: Expr, multiple: int) -> Expr:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from lamina.backend.schedule.policies.contract_axes import Access, Letters, access
-from lamina.backend.schedule.policies.contract_nest import Work, far_cycles
+from lamina.backend.schedule.policies.contract_nest import Work, far_cycles, is_far
 from lamina.backend.schedule.policies.contract_tiles import (
     COPY_CYCLES,
     GATHER_CYCLES,
@@ -44,7 +44,6 @@ NEAR = 4  # sizes of the first cache: columns beyond that are better read in the
 NEAR_STAGE_SHARE = 0.02  # though little is gained where they come as fast from where they lie
 CROSSED_CYCLES = 0.7  # more for an element of crowded rows that are copied across, from far
 FETCHED_BYTES = 2048  # the longest step at which processors fetch ahead into the first cache
-NEAR_SHARE = 2  # columns that take less than one part in so many of the second cache stay there
 STRIPES = 1.5  # times as long takes memory that is read in short runs, far from each other
 FULL_LINES = 4  # cache lines that a row of a register tile should take where it is read in place
 
@@ -135,7 +134,7 @@ class TiledPlan:
     def __init__(self, work: Work, wish: Wish):
         self.work, self.wish = work, wish
         self.batch, self.m, self.n, self.k = work.axes.sizes
-        self.element_bytes = work.target.vector_bytes // work.lanes
+        self.element_bytes = work.element_bytes
         self.reads = probe(work)
         free = wish.columns is None and wish.grid is None and wish.prepare
         self.prepared = free and work.is_still(1)
@@ -147,7 +146,7 @@ class TiledPlan:
         self.stage_columns |= self.must_stage_columns
         self.passing = not self.stage_columns and self._columns_far and self.m > self.tiles.mr
         if self.passing and not wish.kc and not wish.tiles:
-            dtype = _sized(work.dtype)
+            dtype = sized(work.dtype)
             self.tiles = passing_columns(self.m, self.k, self.tiles, dtype, work.target)
         self.shared = False
         if wish.grid:
@@ -219,7 +218,7 @@ class TiledPlan:
         """Cycles to find rows that are read across where they lie, far away: a run for each tile
         and step of the sum."""
         in_place = self.rows_along_m and not self.stage_rows and not self.work.is_still(0)
-        if not in_place or not self._is_far(self.m * self.k):
+        if not in_place or not is_far(self.m * self.k, self.work):
             return 0.0
         tiles = math.ceil(self.m / self.tiles.mr) * self.grid.columns
         return self.batch * self.k * tiles * RUN_CYCLES
@@ -228,7 +227,7 @@ class TiledPlan:
     def estimate(self) -> float:
         """Cycles that pass, on all cores: what candidates are ordered by."""
         work, grid = self.work, self.grid
-        sums = tile_cycles(self.m, self.n, self.tiles, _sized(work.dtype), work.target)
+        sums = tile_cycles(self.m, self.n, self.tiles, sized(work.dtype), work.target)
         ideal = self.m * self.n / work.lanes / work.target.fma_units
         vectors = self.batch * self.m * self.n / work.lanes
         kept = 2 * KEEP_CYCLES * vectors * (self.blocks - 1)
@@ -255,7 +254,7 @@ class TiledPlan:
         crowded = reads.row_k.unit and self._crowded(reads.row_m.step) and not self._pays(self.n)
         most_rows = WAYS if crowded else MOST_ROWS
         sizes, wish = (self.m, self.n, self.k), self.wish
-        dtype = _sized(work.dtype)
+        dtype = sized(work.dtype)
         near = not self.prepared or self.m > MOST_ROWS
         far = 0.0 if near else far_cycles(self.batch * self.k * self.n, work)
         return fit_tiles(*sizes, dtype, work.target, most_rows, wish.tile, wish.kc, far)
@@ -263,7 +262,7 @@ class TiledPlan:
     def _fit_grid(self) -> None:
         """Chooses the tasks, and whether they share the columns that are staged."""
         must = self._rows_crowded or not self.reads.row_k.plain
-        crossed = self._rows_crowded and self.rows_along_m and self._is_far(self.m * self.k)
+        crossed = self._rows_crowded and self.rows_along_m and is_far(self.m * self.k, self.work)
         each = COPY_CYCLES + CROSSED_CYCLES * crossed
         rows = self.batch * self.m * self.k * each * must
         elements = self.batch * self.k * self.n * self.stage_columns
@@ -281,7 +280,7 @@ class TiledPlan:
             return
         tiles = self.tiles
         if self.stage_columns:
-            tiles = own_columns(tiles, _sized(self.work.dtype), self.work.target)
+            tiles = own_columns(tiles, sized(self.work.dtype), self.work.target)
         cost, self.grid = fit(tiles, self._column_cost, False)
         if not self.stage_columns:
             return
@@ -377,18 +376,13 @@ class TiledPlan:
 
     @property
     def _columns_far(self) -> bool:
-        return self._is_far(self.k * self.n)
-
-    def _is_far(self, elements: int) -> bool:
-        """Whether so many do not stay in the second cache with all else that is there."""
-        caches = self.work.target.caches
-        near = (caches.l2_bytes or 4 * caches.l1d_bytes) // NEAR_SHARE
-        return elements * self.element_bytes > near
+        return is_far(self.k * self.n, self.work)
 
     @property
     def _converts(self) -> bool:
         return str(self.work.axes.value.dtype) != self.work.dtype
 
 
-def _sized(dtype: str) -> str:
+def sized(dtype: str) -> str:
+    """A dtype with lanes, of the size of another."""
     return "u8" if dtype == "bool" else dtype

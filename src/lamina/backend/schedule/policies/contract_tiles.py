@@ -95,7 +95,7 @@ def fit_tiles(
     mr, nr = tile or next(tiles_by_cycles(m, n, dtype, target, most_rows, far))
     mr = min(mr, m)
     element_bytes = target.vector_bytes // lanes
-    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    l2 = target.caches.near_bytes
     l3 = target.caches.l3_bytes // target.cores or l2
     kc = even_part(k, depth or max(l2 // SLIVER_SHARE // (nr * element_bytes), 64))
     mc = even_part(m, max(l2 // BLOCK_SHARE // (kc * element_bytes), mr), mr)
@@ -159,7 +159,7 @@ def own_columns(tiles: Tiles, dtype: str, target: Target) -> Tiles:
     are not copied to blocks unless they must be; what they need of the cache is little.
     """
     row_bytes = tiles.kc * target.vector_bytes // target.lanes(dtype)
-    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    l2 = target.caches.near_bytes
     nc = max(l2 // SLAB_SHARE // row_bytes // tiles.nr, 1) * tiles.nr
     mc = max(l2 // SLAB_SHARE // 2 // row_bytes // tiles.mr, 1) * tiles.mr
     return replace(tiles, mc=min(mc, tiles.mc), nc=nc)
@@ -174,7 +174,7 @@ def passing_columns(m: int, k: int, tiles: Tiles, dtype: str, target: Target) ->
     """
     element_bytes = target.vector_bytes // target.lanes(dtype)
     sliver = target.caches.l1d_bytes // PASSING_SHARE // (tiles.nr * element_bytes)
-    l2 = target.caches.l2_bytes or 4 * target.caches.l1d_bytes
+    l2 = target.caches.near_bytes
     nc = max(l2 // SLIVER_SHARE // (m * element_bytes) // tiles.nr, 1) * tiles.nr
     return replace(tiles, kc=even_part(k, max(sliver, LEAST_DEPTH)), nc=min(nc, tiles.nc))
 

@@ -20,7 +20,7 @@ from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work
 from lamina.backend.schedule.policies.contract_plain import Plain
 from lamina.backend.schedule.policies.contract_tiled import Tiled
-from lamina.backend.schedule.policies.contract_tiled_plan import Wish
+from lamina.backend.schedule.policies.contract_tiled_plan import Wish, sized
 from lamina.backend.schedule.policies.contract_tiles import even_part, tiles_by_cycles
 from lamina.backend.schedule.policies.contract_wide import Wide, is_wide
 from lamina.backend.targets import Target
@@ -78,10 +78,9 @@ def _found(body: Graph, value: Value, target: Target) -> Iterator[Way]:
 def _tiled(body: Graph, axes: Axes, target: Target) -> Way:
     work = Work(body, axes, target)
     _, m, n, k = axes.sizes
-    dtype = "u8" if work.dtype == "bool" else work.dtype
     tiles: list[str] = []
     widths: dict[int, int] = {}
-    for mr, nr in tiles_by_cycles(m, n, dtype, target):
+    for mr, nr in tiles_by_cycles(m, n, sized(work.dtype), target):
         widths[nr] = widths.get(nr, 0) + 1
         if mr <= m and widths[nr] <= 2 and len(tiles) < TILES:
             tiles.append(f"{mr}x{nr}")
