@@ -9,7 +9,7 @@ import numpy as np
 from lamina.backend.codegen.llvm import CompiledKernel
 from lamina.backend.compile.calls import call_of, rows_of
 from lamina.backend.compile.foreign import Bound
-from lamina.backend.compile.history import History
+from lamina.backend.compile.history import dependencies
 from lamina.backend.compile.kept import Assembly
 from lamina.backend.compile.lower import Lowered, Slot, Step
 from lamina.backend.compile.plan_memory import Plan
@@ -30,8 +30,9 @@ def assembled(
     lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], target: Target
 ) -> Assembly:
     """What running takes: launches in order, and everything they point to."""
+    touches = [touch for step in lowered.steps for touch in step.touches]
+    after = dependencies(touches, plan.donors, plan.arena_bytes)
     launches: list[Launch] = []
-    history = History(plan)
     buffers = [Buffer.wrap(a) for a in lowered.constants]
     it = iter(kernels)
     calls: list[Call | Bound] = []
@@ -41,12 +42,12 @@ def assembled(
             first = (Argument(Where.CONSTANT, len(buffers)),)
             calls.append(bound)
             buffers.append(bound.plan)
-            launches.append(_call_launch(step, bound, len(launches), history, first))
+            launches.append(_call_launch(step, bound, after[len(launches)], first))
         elif step.call is not None:
             calls.append(call_of(step.call, step.results))
-            launches.append(_call_launch(step, calls[-1], len(launches), history))
+            launches.append(_call_launch(step, calls[-1], after[len(launches)]))
         if step.control is not None:
-            launches.append(_control_launch(step, len(launches), history))
+            launches.append(_control_launch(step, after[len(launches)]))
         for number, task in enumerate(step.tasks):
             kernel = next(it)
             args = [_argument(step.slots[p.name]) for p in task.nest.params]
@@ -55,8 +56,6 @@ def assembled(
                 buffers.append(Buffer.wrap(np.array(task.sizes, np.int64)))
             if task.nest.checks:
                 args.append(Argument(Where.STATUS))
-            reads = [step.slots[p.name] for p in task.nest.params if p.role != "out"]
-            writes = [step.slots[p.name] for p in task.nest.params if p.role != "in"]
             launches.append(
                 Launch(
                     name=kernel.name,
@@ -65,7 +64,7 @@ def assembled(
                     extent=task.extent,
                     grain=task.grain,
                     scratch_bytes=kernel.scratch_bytes + task.open_scratch_bytes,
-                    dependencies=history.depend(len(launches), reads, writes, task.nest.checks),
+                    dependencies=after[len(launches)],
                     once=step.runs_once(number),
                 )
             )
@@ -87,44 +86,27 @@ def assembled(
 
 
 def _call_launch(
-    step: Step,
-    call: Call | Bound,
-    number: int,
-    history: History,
-    first: tuple[Argument, ...] = (),
+    step: Step, call: Call | Bound, after: tuple[int, ...], first: tuple[Argument, ...] = ()
 ) -> Launch:
-    """The launch of a library call: it may fail, and those with effects keep their order."""
+    """The launch of a library call: it may fail."""
     assert step.call is not None
-    slots = step.slots
-    reads = [slot for name, slot in slots.items() if name.startswith("in")]
-    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
-    after = set(history.depend(number, reads, writes, checks=True))
-    if not step.call.op.pure:
-        after.update(history.follow_effect(number))
-    args = (*first, *map(_argument, slots.values()), Argument(Where.STATUS))
-    dependencies = tuple(sorted(after))
+    args = (*first, *map(_argument, step.slots.values()), Argument(Where.STATUS))
     rows = rows_of(step.call)
     name = step.call.op.name
     once = step.runs_once(0)
-    return Launch(name, call.address, args, rows.extent, rows.grain, 0, dependencies, once=once)
+    return Launch(name, call.address, args, rows.extent, rows.grain, 0, after, once=once)
 
 
-def _control_launch(step: Step, number: int, history: History) -> Launch:
+def _control_launch(step: Step, after: tuple[int, ...]) -> Launch:
     """The launch of a loop or branch, which runs the programs of its bodies."""
     assert step.control is not None
-    native, slots = step.control.native, step.slots
-    reads = [slot for name, slot in slots.items() if name.startswith("in")]
-    writes = [slot for name, slot in slots.items() if not name.startswith("in")]
-    after = set(history.depend(number, reads, writes, checks=native.checks))
-    if step.control.acts:
-        after.update(history.follow_effect(number))
-    args = [_argument(slot) for slot in slots.values()]
+    native = step.control.native
+    args = [_argument(slot) for slot in step.slots.values()]
     if native.checks:
         args.append(Argument(Where.STATUS))
     name = step.control.node.op.name
-    dependencies = tuple(sorted(after))
     once = step.runs_once(0)
-    return Launch(name, 0, tuple(args), dependencies=dependencies, control=native, once=once)
+    return Launch(name, 0, tuple(args), dependencies=after, control=native, once=once)
 
 
 def _argument(slot: Slot) -> Argument:

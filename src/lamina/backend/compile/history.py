@@ -4,11 +4,10 @@ writes into inputs."""
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lamina.backend.compile.lower import Slot
-from lamina.backend.compile.plan_memory import Plan
+from lamina.backend.compile.lower import Slot, Touch
 
 Place = tuple[str, int]  # arena, output, kept value, or input that an output may overwrite
 
@@ -70,57 +69,69 @@ class _Memory:
             ]
 
 
-class History:
+def dependencies(
+    touches: Sequence[Touch], donors: Mapping[int, int], arena_bytes: int | None
+) -> list[tuple[int, ...]]:
+    """The launches that each launch comes after, directly.
+
+    Launches that run once, and those that run always, have the arena in turn: each kind has its
+    own order in it, which holds without the other.
+
+    Args:
+        touches: what the launches do to memory, in order.
+        donors: for each output, by number, the input whose memory it may take, or -1.
+        arena_bytes: the size of the arena; None before it is planned: then each slot is a memory
+            of its own.
+    """
+    history = _History(donors, arena_bytes)
+    return [history.depend(launch, touch) for launch, touch in enumerate(touches)]
+
+
+class _History:
     """The launches so far; each new one is told which of them it has to wait for."""
 
-    def __init__(self, plan: Plan):
-        self.plan = plan
-        self.written_inputs = set(plan.donors.values())
-        self.memories: dict[Place, _Memory] = {("arena", 0): _Memory(plan.arena_bytes)}
+    def __init__(self, donors: Mapping[int, int], arena_bytes: int | None):
+        self.donors = donors
+        self.written_inputs = set(donors.values())
+        self.arena_bytes = arena_bytes
+        self.memories: dict[Place, _Memory] = {}
         self.checks: list[int] = []  # launches that may report a fault
         self.effect = -1  # the last launch with an effect
 
-    def depend(
-        self, launch: int, reads: Sequence[Slot], writes: Sequence[Slot], checks: bool
-    ) -> tuple[int, ...]:
-        """The launches that `launch` comes after, directly.
-
-        Args:
-            launch: its number, one more than that of the last.
-            reads: what it reads.
-            writes: what it writes.
-            checks: whether it may report a fault.
-        """
+    def depend(self, launch: int, touch: Touch) -> tuple[int, ...]:
+        """The launches that `launch` comes after; its number is one more than that of the last."""
         found: set[int] = set()
-        if any(slot.kind == "output" and slot.number in self.plan.donors for slot in writes):
+        if any(slot.kind == "output" and slot.number in self.donors for slot in touch.writes):
             found.update(self.checks)  # a fault must find the inputs as they were
-        if checks:
+        if touch.checks:
             self.checks.append(launch)
-        for slot in reads:
-            if place := self._place(slot):
+        if touch.acts:
+            found.add(self.effect)
+            self.effect = launch
+        for slot in touch.reads:
+            if place := self._place(slot, touch.once):
                 found |= self._memory(place).read(*self._bytes(slot), launch)
-        for slot in writes:
-            if place := self._place(slot):
+        for slot in touch.writes:
+            if place := self._place(slot, touch.once):
                 found |= self._memory(place).write(*self._bytes(slot), launch)
         return tuple(sorted(found - {-1, launch}))
 
-    def follow_effect(self, launch: int) -> tuple[int, ...]:
-        """The launch with an effect before this one, which has one too: they keep their order."""
-        before, self.effect = self.effect, launch
-        return (before,) if before >= 0 else ()
-
     def _memory(self, place: Place) -> _Memory:
-        return self.memories.setdefault(place, _Memory(1))
+        size_bytes = self.arena_bytes if place[0] == "arena" else 1
+        return self.memories.setdefault(place, _Memory(size_bytes or 1))
 
     def _bytes(self, slot: Slot) -> tuple[int, int]:
-        return (slot.offset, slot.offset + slot.size_bytes) if slot.kind == "arena" else (0, 1)
+        planned = slot.kind == "arena" and self.arena_bytes is not None
+        return (slot.offset, slot.offset + slot.size_bytes) if planned else (0, 1)
 
-    def _place(self, slot: Slot) -> Place | None:
+    def _place(self, slot: Slot, once: bool) -> Place | None:
         """The memory that a slot lies in; None for what nobody writes."""
         if slot.kind == "arena":
-            return ("arena", 0) if slot.size_bytes else None
+            if not slot.size_bytes:
+                return None
+            return ("slot", id(slot)) if self.arena_bytes is None else ("arena", int(once))
         if slot.kind == "output":
-            donor = self.plan.donors.get(slot.number, -1)
+            donor = self.donors.get(slot.number, -1)
             return ("input", donor) if donor >= 0 else ("output", slot.number)
         return (slot.kind, slot.number) if self._is_written(slot) else None
 

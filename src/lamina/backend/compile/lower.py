@@ -45,6 +45,24 @@ class Slot:
     name: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Touch:
+    """What a launch does to memory.
+
+    Attributes:
+        reads, writes: slots; what is read and then written stands in both.
+        checks: whether it may report a fault.
+        acts: whether it has an effect outside of the program, and keeps its order with others.
+        once: whether it runs before the others, and only where what it makes is not kept.
+    """
+
+    reads: list[Slot]
+    writes: list[Slot]
+    checks: bool = False
+    acts: bool = False
+    once: bool = False
+
+
 @dataclass
 class Step:
     """One fusion: its tasks in order, and the slots of the parameters of its nests by name.
@@ -86,6 +104,23 @@ class Step:
     def launches(self) -> tuple[Task | None, ...]:
         """What the executor starts: the tasks, or None for the one call, loop or branch."""
         return self.tasks or (None,)
+
+    @property
+    def touches(self) -> list[Touch]:
+        """What each launch does to memory, in order."""
+        slots = self.slots
+        if not self.tasks:
+            reads = [slot for name, slot in slots.items() if name.startswith("in")]
+            writes = [slot for name, slot in slots.items() if not name.startswith("in")]
+            checks = self.control is None or self.control.native.checks
+            return [Touch(reads, writes, checks, self.has_effect, self.runs_once(0))]
+        found = []
+        for number, task in enumerate(self.tasks):
+            params = task.nest.params
+            reads = [slots[p.name] for p in params if p.role != "out"]
+            writes = [slots[p.name] for p in params if p.role != "in"]
+            found.append(Touch(reads, writes, task.nest.checks, once=self.runs_once(number)))
+        return found
 
     @property
     def results(self) -> tuple[int, ...]:

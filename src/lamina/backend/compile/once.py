@@ -75,15 +75,8 @@ def keep(program: Lowered, frozen: Sequence[int]) -> None:
 
 
 def _launches(step: Step) -> Iterator[_Launch]:
-    slots = step.slots
-    if not step.tasks:
-        reads = [slot for name, slot in slots.items() if name.startswith("in")]
-        writes = [slot for name, slot in slots.items() if not name.startswith("in")]
-        yield _Launch(reads, writes, not step.has_effect)
-    for task in step.tasks:
-        reads = [slots[p.name] for p in task.nest.params if p.role != "out"]
-        writes = [slots[p.name] for p in task.nest.params if p.role != "in"]
-        yield _Launch(reads, writes, able=True)
+    for touch in step.touches:
+        yield _Launch(touch.reads, touch.writes, not touch.acts)
 
 
 def _once(launches: Sequence[_Launch], uses: _Uses, given: set[int]) -> set[_Launch]:
