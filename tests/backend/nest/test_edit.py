@@ -76,7 +76,18 @@ kernel turned(x: f32[48] in, y: f32[48] out) {
   }
 }
 """
+STENCIL = """
+kernel stencil(x: f32[48] in, y: f32[48] out) {
+  for i in 1..6 {
+    for j in 1..7 {
+      y[i*8 + j] = y[i*8 + j - 8] - y[i*8 + j - 7] + y[i*8 + j - 1] + x[i*8 + j]
+    }
+  }
+}
+"""
 KERNELS = {"product": PRODUCT, "rows": ROWS, "chain": CHAIN, "skewed": SKEWED, "turned": TURNED}
+KERNELS["stencil"] = STENCIL
+KINDS = ["split", "reorder", "vectorize", "unroll", "parallelize", "fuse", "skew", "wavefront"]
 
 
 def results(nest: Nest, order=lambda iterations: iterations) -> dict[str, np.ndarray]:
@@ -99,9 +110,7 @@ def edits(draw) -> tuple[str, list[tuple]]:
     count = draw(st.integers(1, 8))
     return name, [
         (
-            draw(
-                st.sampled_from(["split", "reorder", "vectorize", "unroll", "parallelize", "fuse"])
-            ),
+            draw(st.sampled_from(KINDS)),
             draw(st.integers(0, 20)),
             draw(st.integers(0, 20)),
             draw(st.integers(1, 9)),
@@ -115,14 +124,16 @@ def applied(nest: Nest, kind: str, first: int, second: int, factor: int) -> Nest
     a, b = names[first % len(names)], names[second % len(names)]
     if kind == "split":
         return edit.split(nest, a, factor)
-    if kind == "reorder":
-        return edit.reorder(nest, a, b)
+    if kind in ("reorder", "wavefront"):
+        return getattr(edit, kind)(nest, a, b)
+    if kind == "skew":
+        return edit.skew(nest, a, b, factor)
     if kind == "fuse":
         return edit.fuse_loops(nest, a, b)
     return getattr(edit, kind)(nest, a)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(edits(), st.integers(0, 1000))
 def test_any_legal_edits_keep_the_values(case: tuple[str, list[tuple]], seed: int) -> None:
     name, sequence = case

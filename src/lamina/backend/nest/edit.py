@@ -4,6 +4,13 @@
     nest = vectorize(nest, "j_inner")
     nest = parallelize(nest, "i")
 
+Where each element follows from its neighbours, no loop can run in parallel as it stands; the
+elements of one diagonal can (Lamport, The parallel execution of DO loops, 1974):
+
+    nest = wavefront(nest, "i", "j")         # diagonals outside, independent elements inside
+    nest, sizes = launches(nest, "j_skewed")  # one launch for each diagonal
+    nest = parallelize(nest, "i")
+
 Loops are named by their variables, so an edit needs a variable of its own for each loop it names.
 """
 
@@ -16,8 +23,10 @@ from operator import is_
 
 from lamina.backend.nest.affine import Affine, Range, hull, operands
 from lamina.backend.nest.build import Builder
-from lamina.backend.nest.dependence import obstacle, reads, statements
+from lamina.backend.nest.dependence import distances, obstacle, reads, statements
 from lamina.backend.nest.nodes import (
+    LEAST_SIZE,
+    MOST_SIZE,
     Accumulate,
     Accumulator,
     Alloc,
@@ -77,23 +86,120 @@ def reorder(nest: Nest, outer: str, inner: str) -> Nest:
 
     Before:  for i in 0..4 { for j in 0..8 { y[i*8 + j] = x[j*4 + i] } }
     After:   for j in 0..8 { for i in 0..4 { y[i*8 + j] = x[j*4 + i] } }
+
+    No two iterations may touch one element of which the second is later in `outer` and earlier
+    in `inner`. Both bounds of the inner loop may grow with the outer variable, equally fast:
+
+    Before:  for i in 0..4 { for t in i..i + 8 { ... } }
+    After:   for t in 0..11 { for i in maximum(t - 7, 0)..minimum(t + 1, 4) { ... } }
     """
-    first = find(nest, outer)
-    if len(first.body) != 1 or not isinstance(first.body[0], For) or first.body[0].var != inner:
-        raise UsageError(f"reorder {outer}, {inner}: {inner} is not all that {outer} contains")
-    second = first.body[0]
+    title = f"reorder {outer}, {inner}"
+    first, second = _pair(nest, outer, inner, title)
     if "parallel" in (first.kind, second.kind):
-        raise UsageError(f"reorder {outer}, {inner}: a parallel loop stays outermost")
-    names = {e.name for e in _nodes((second.start, second.stop)) if isinstance(e, Var)}
-    if outer in names:
-        raise UsageError(f"reorder {outer}, {inner}: the bounds of {inner} depend on {outer}")
+        raise UsageError(f"{title}: a parallel loop stays outermost")
     if first.kind == "vector" and any(isinstance(s, For | If) for s in second.body):
-        raise UsageError(f"reorder {outer}, {inner}: a vector loop moves in only to be innermost")
-    ranges = ranges_of(nest)
-    reason = obstacle(nest, first, ranges) and obstacle(nest, second, ranges, also=outer)
+        raise UsageError(f"{title}: a vector loop moves in only to be innermost")
+    reason = obstacle(nest, (first, second), ranges_of(nest), (1, -1))
     if reason:
-        raise UsageError(f"reorder {outer}, {inner}: the order matters", [reason])
-    return _put(nest, first, replace(second, body=(replace(first, body=second.body),)))
+        raise UsageError(f"{title}: the order matters", [reason])
+    outside, inside = _swapped_bounds(nest, first, second, title)
+    inside = replace(inside, body=second.body)
+    return _put(nest, first, replace(outside, body=(inside,)))
+
+
+def _swapped_bounds(nest: Nest, first: For, second: For, title: str) -> tuple[For, For]:
+    """The two loops with the bounds that they have the other way round."""
+    s = _builder(nest)
+    rate = _rate(second, first.var)
+    if rate == 0:
+        return second, first
+    if rate is None or rate < 0 or (first.step, second.step) != (1, 1):
+        raise UsageError(f"{title}: the bounds of {second.var} depend on {first.var}")
+    if first.kind == "unroll":
+        raise UsageError(f"{title}: the bounds of {first.var}, to be unrolled, would be no numbers")
+    shift = s.multiply(Var("i64", first.var), rate)
+    start, stop = s.subtract(second.start, shift), s.subtract(second.stop, shift)
+    moving = Var("i64", second.var)
+    last = s.multiply(s.subtract(first.stop, 1), rate)
+    outside = replace(
+        second, start=s.add(start, s.multiply(first.start, rate)), stop=s.add(stop, last)
+    )
+    least = s.floor_divide(s.add(s.subtract(moving, stop), rate), rate)
+    most = s.add(s.floor_divide(s.subtract(moving, start), rate), 1)
+    inside = replace(first, start=s.maximum(first.start, least), stop=s.minimum(first.stop, most))
+    return outside, inside
+
+
+def _rate(loop: For, var: str) -> int | None:
+    """How much both bounds of a loop grow when `var` does; None where that is not one number."""
+    affine = Affine()
+    rates = {affine.coefficient(loop.start, var), affine.coefficient(loop.stop, var)}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def skew(nest: Nest, outer: str, inner: str, factor: int = 1) -> Nest:
+    """Lets the inner of two loops begin `factor` later with each iteration of the outer one.
+
+    Before:  for i in 0..4 { for j in 0..8 { y[i*8 + j] = x[i + j] } }
+    After:   for i in 0..4 { for j_skewed in i..i + 8 { y[i*7 + j_skewed] = x[j_skewed] } }
+
+    The order of the iterations stays. A distance (a, b) becomes (a, b + factor·a): where no second
+    number is negative afterwards the loops may be swapped, or split and swapped to be tiles.
+    """
+    title = f"skew {outer}, {inner}"
+    around, loop = _pair(nest, outer, inner, title)
+    if around.kind == "vector" or loop.kind != "serial" or loop.step != 1 or factor < 0:
+        raise UsageError(
+            f"{title}: not by {factor}, or not these loops",
+            [f"{outer}: {around.kind}", f"{inner}: {loop.kind}, step {loop.step}"],
+            f"skew by 0 or more, before {outer} becomes lanes and {inner} anything but serial",
+        )
+    s = _builder(nest)
+    shift = s.multiply(Var("i64", outer), factor)
+    start, stop = s.add(loop.start, shift), s.add(loop.stop, shift)
+    low, high = s.range_of(start)[0], s.range_of(stop)[1] - 1
+    moved = s.bound(Var("i64", s.fresh(f"{inner}_skewed")), low, max(low, high))
+    body = _Substitution(s, {inner: s.subtract(moved, shift)}).body(loop.body)
+    return _put(nest, loop, replace(loop, var=moved.name, start=start, stop=stop, body=body))
+
+
+def wavefront(nest: Nest, outer: str, inner: str) -> Nest:
+    """Skews two loops no more than it takes, and swaps them: then `outer` is independent inside.
+
+    Before:  for i in 1..4 { for j in 1..9 { y[i*9 + j] = y[i*9 + j - 9] + y[i*9 + j - 1] } }
+    After:   for j_skewed in 2..12 { for i in maximum(j_skewed - 8, 1)..minimum(j_skewed, 4) {
+               y[i*8 + j_skewed] = y[i*8 + j_skewed - 9] + y[i*8 + j_skewed - 1] } }
+    """
+    loops = _pair(nest, outer, inner, f"wavefront {outer}, {inner}")
+    found = distances(nest, loops, ranges_of(nest))
+    factor = max((-((b - 1) // a) for a, b in found if a), default=0)
+    if factor <= 0:
+        return reorder(nest, outer, inner)
+    return reorder(skew(nest, outer, inner, factor), outer, f"{inner}_skewed")
+
+
+def launches(nest: Nest, var: str) -> tuple[Nest, tuple[int, ...]]:
+    """Leaves the variable of the outermost loop open: a launch of the kernel for each iteration.
+
+    Before:  kernel k(y: f32[8] inout) { for t in 1..4 { for i in 0..8 { ... t ... } } }
+    After:   kernel k(y: f32[8] inout, launch) { for i in 0..8 { ... launch - 1 ... } }
+
+    The launches follow one another, so a loop inside may be made parallel although the outer one is
+    not.
+
+    Returns:
+        (nest, sizes): the value of the open size for each launch, in order.
+    """
+    loop = find(nest, var)
+    if nest.body != (loop,) or nest.sizes or loop.kind != "serial":
+        raise UsageError(f"launches {var}: it is not the only outermost statement, and serial")
+    start, extent = _counted(loop, f"launches {var}")
+    s = _builder(nest)
+    number = s.bound(Var("i64", s.fresh("launch")), LEAST_SIZE, LEAST_SIZE + max(extent - 1, 0))
+    at = s.add(s.subtract(number, LEAST_SIZE), start)
+    body = _Substitution(s, {var: at}).body(loop.body)
+    sizes = tuple(range(LEAST_SIZE, LEAST_SIZE + extent))
+    return replace(nest, body=body, sizes=(number.name,)), sizes
 
 
 def vectorize(nest: Nest, var: str) -> Nest:
@@ -131,14 +237,34 @@ def unroll(nest: Nest, var: str) -> Nest:
 
 
 def parallelize(nest: Nest, var: str) -> Nest:
-    """Splits the iterations of the outermost loop over threads."""
+    """Splits the iterations of the outermost loop over threads.
+
+    Where its bounds are no numbers, the threads skip what is outside of them:
+
+    Before:  for i in n..minimum(n + 4, 8) { y[i] = x[i] }
+    After:   parallel for i in 0..8 { if n <= i and i < minimum(n + 4, 8) { y[i] = x[i] } }
+    """
     loop = find(nest, var)
     if nest.body != (loop,):
         raise UsageError(f"parallelize {var}: it is not the only outermost statement")
     if loop.kind not in ("serial", "parallel"):
         raise UsageError(f"parallelize {var}: the loop is {loop.kind}")
     _independent(nest, loop, "parallelize")
-    return _put(nest, loop, replace(loop, kind="parallel"))
+    if isinstance(loop.start, Const) and isinstance(loop.stop, Const):
+        return _put(nest, loop, replace(loop, kind="parallel"))
+    return _put(nest, loop, _guarded(nest, loop))
+
+
+def _guarded(nest: Nest, loop: For) -> For:
+    """A parallel loop from 0 that does nothing outside of the bounds of `loop`."""
+    low, high = ranges_of(nest)[loop.var]
+    if low < 0 or high > MOST_SIZE or loop.step != 1:
+        raise UsageError(f"parallelize {loop.var}: the loop has no bounds that are numbers")
+    s = _builder(nest)
+    i = s.bound(Var("i64", loop.var), 0, high)
+    inside = s.and_(s.less_equal(loop.start, i), s.less(i, loop.stop))
+    body = (If(inside, loop.body),)
+    return replace(loop, start=s.constant(0), stop=s.constant(high + 1), body=body, kind="parallel")
 
 
 def fuse_loops(nest: Nest, first: str, second: str) -> Nest:
@@ -166,10 +292,18 @@ def fuse_loops(nest: Nest, first: str, second: str) -> Nest:
         raise UsageError(f"{title}: both declare {min(taken)}")
     fused = replace(one, body=one.body + moved)
     edited = _put(_put(nest, other, None), one, fused)
-    reason = obstacle(edited, fused, ranges_of(edited))
+    reason = obstacle(edited, (fused,), ranges_of(edited))
     if reason:
         raise UsageError(f"{title}: the order matters", [reason])
     return edited
+
+
+def _pair(nest: Nest, outer: str, inner: str, title: str) -> tuple[For, For]:
+    """Two loops, of which the inner one is all the outer one contains."""
+    first = find(nest, outer)
+    if len(first.body) != 1 or not isinstance(first.body[0], For) or first.body[0].var != inner:
+        raise UsageError(f"{title}: {inner} is not all that {outer} contains")
+    return first, first.body[0]
 
 
 def find(nest: Nest, var: str) -> For:
@@ -187,8 +321,8 @@ def loops(nest: Nest) -> tuple[str, ...]:
 
 
 def ranges_of(nest: Nest) -> Mapping[str, Range]:
-    """Bounds of all loop variables, both inclusive; of loops with one name together."""
-    found: dict[str, Range] = {}
+    """Bounds of all loop variables and open sizes, inclusive; of loops with one name together."""
+    found: dict[str, Range] = dict.fromkeys(nest.sizes, (LEAST_SIZE, MOST_SIZE))
 
     def visit(stmts: tuple[Stmt, ...], around: dict[str, Range]) -> None:
         affine = Affine(around)
@@ -201,7 +335,7 @@ def ranges_of(nest: Nest) -> Mapping[str, Range]:
             elif isinstance(stmt, If):
                 visit(stmt.body, around)
 
-    visit(nest.body, {})
+    visit(nest.body, dict(found))
     return found
 
 
@@ -227,7 +361,7 @@ def _counted(loop: For, edit: str) -> tuple[int, int]:
 
 
 def _independent(nest: Nest, loop: For, edit: str) -> None:
-    reason = obstacle(nest, loop, ranges_of(nest))
+    reason = obstacle(nest, (loop,), ranges_of(nest))
     if reason:
         raise UsageError(f"{edit} {loop.var}: the iterations are not independent", [reason])
 
