@@ -52,6 +52,7 @@ from lamina.functional.gates import glu as glu
 from lamina.functional.gates import swiglu as swiglu
 from lamina.functional.grids import affine_grid as affine_grid
 from lamina.functional.grids import grid_sample as grid_sample
+from lamina.functional.layouts import convert_layout as convert_layout
 from lamina.functional.linear import addmm as addmm
 from lamina.functional.linear import bilinear as bilinear
 from lamina.functional.linear import linear as linear

@@ -349,6 +349,11 @@ LAYERS = [
         one(f"functional.{name}", getattr(F, name), shape=IMAGE)
         for name in ("global_avg_pool", "global_max_pool")
     ],
+    one(
+        "functional.convert_layout",
+        lambda x: F.convert_layout(x, "NCHW", "nhwC3c"),
+        shape=(1, 4, 1, 2),
+    ),
     *[
         one(f"functional.{name}", lambda x, name=name: getattr(F, name)(x, 2), shape=shape)
         for name, shape in (
