@@ -68,11 +68,14 @@ def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()
     first = Work(body, roles[0], target)
     if first.dtype == "bool" or k <= SHORT or batch * m * n * k <= TINY:
         return Plain(first)
-    if min(m, n) <= MOST_ROWS:
+    few = min(m, n) <= MOST_ROWS
+    if few:
         still = frozenset()
+    if few or not any(byte_roles(value, target)):
         for axes in roles:
-            if is_wide(Work(body, axes, target)):
-                return Wide(Work(body, axes, target))
+            work = Work(body, axes, target, still=still)
+            if is_wide(work) and not work.is_still(1):
+                return Wide(work)
     forms: list[Direct | Tiled | Dot] = []
     windows: Axes | None = None
     for axes in roles:

@@ -43,6 +43,7 @@ REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
 STAGE_CYCLES = 0.7  # to copy an element that is not simply loaded
 MOST_RESULTS = 2048  # for which sums of a vector each are kept
 STAGES = ("rows", "columns")
+NEAR_VECTORS = 0.6  # that the second cache gives in a cycle
 PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply loaded
 
 
@@ -134,12 +135,12 @@ class Dot:
 
     @property
     def cycles(self) -> float:
-        """Of the sums, on one core, as if everything were in the first cache."""
+        """Of the sums, on one core, as if everything were in the second cache."""
         work, lanes = self.work, self.work.lanes
         filled = self.run / (math.ceil(self.run / lanes) * lanes) if self.run else 1.0
         tiles = self.batch * math.ceil(self.m / self.mr) * math.ceil(self.n / self.nr)
         loads = self.mr + self.nr
-        per_step = max(self.mr * self.nr / work.target.fma_units, loads / 2)
+        per_step = max(self.mr * self.nr / work.target.fma_units, loads / 2, self._streamed)
         copied = 0.0
         uses = ((self.mr, self.m), (self.nr, self.n))
         for plain, staged, (part, own) in zip(self.plain, self.staged, uses, strict=True):
@@ -148,6 +149,20 @@ class Dot:
             elif not plain:
                 per_step += PROLOGUE_CYCLES * part
         return tiles * (self.k / lanes / filled) * per_step + copied
+
+    @property
+    def _streamed(self) -> float:
+        """Cycles of a step in which a tile waits for the second cache.
+
+        The rows of a tile stay in the first cache, where they and as many columns fit: then columns
+        pass by, otherwise both do.
+        """
+        element_bytes = self.work.target.vector_bytes // self.work.lanes
+        room = self.work.target.caches.l1d_bytes // 2
+        if (self.m + self.n) * self.run * element_bytes <= room:
+            return 0.0
+        stay = (self.mr + self.nr) * self.run * element_bytes <= room
+        return (self.nr if stay else self.mr + self.nr) / NEAR_VECTORS
 
     @property
     def cost(self) -> float:

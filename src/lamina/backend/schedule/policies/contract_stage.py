@@ -11,11 +11,12 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lamina.backend.nest.nodes import Alloc, Expr, Stmt
-from lamina.backend.schedule.policies.contract_axes import Access, Letters
+from lamina.backend.nest.nodes import Alloc, Expr, Prefetch, Stmt
+from lamina.backend.schedule.policies.contract_axes import Access, Letters, loads
 from lamina.backend.schedule.policies.contract_nest import Make, Work, over
 
 STRIP = 16  # elements of a row that are transposed at a time: a cache line of f32
+AHEAD_BYTES = 4096  # of rows from far away, asked for before they are copied
 
 Element = Callable[[dict[str, Expr], dict[str, Expr]], Expr]
 
@@ -41,6 +42,8 @@ class Stage:
     Attributes:
         along: how the operand is read along `inner`.
         across: how it is read along `outer`.
+        far: whether the operand comes from far away. Processors fetch ahead within a run, not from
+            one run to the next, which lies on another page.
     """
 
     work: Work
@@ -49,6 +52,7 @@ class Stage:
     inner: Part
     along: Access
     across: Access
+    far: bool = False
 
     @property
     def pitch(self) -> int:
@@ -78,7 +82,17 @@ class Stage:
         work, s = self.work, self.work.s
         outer = work.axes.split(s, self.outer.letters, s.add(self.outer.start, o))
         value = element(outer, at)
-        return [*work.checked(), s.store(self.name, self._offset(o, i), value)]
+        return [*work.checked(), s.store(self.name, self._offset(o, i), value), *self._ask(value)]
+
+    def _ask(self, value: Expr) -> list[Stmt]:
+        """Asks for what a later row reads in this place."""
+        step = self.across.step
+        if not self.far or not self.along.unit or not step:
+            return []
+        s = self.work.s
+        run_bytes = self.inner.room * self.work.element_bytes
+        rows = math.ceil(AHEAD_BYTES / run_bytes)
+        return [Prefetch(r.buffer, s.add(r.offset, rows * step)) for r in loads(value)]
 
     def _copied(self, element: Element) -> list[Stmt]:
         """Row after row, in vectors."""

@@ -18,6 +18,7 @@ from lamina.backend.nest.nodes import Alloc, Expr, Nest, Prefetch, Stmt
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
     far_cycles,
+    is_far,
     masked,
     name_of,
     only_if,
@@ -141,7 +142,8 @@ class Tiled:
         if self.stage_columns and not self.shared:
             reads = self.reads
             part_n = Part(axes.n, self.n0, self.n_count, self.grid.task_n, reads.column_cut)
-            stage = Stage(work, "columns", part_k, part_n, reads.column_n, reads.column_k)
+            far = is_far(self.batch * self.k * self.n, work)
+            stage = Stage(work, "columns", part_k, part_n, reads.column_n, reads.column_k, far)
             allocs.append(stage.alloc())
             found += stage.fill(lambda k, n: work.reader.column(self.at_batch, n, k))
             self.columns = stage
@@ -179,9 +181,9 @@ class Tiled:
         if self.stage_rows:
             part_m = Part(axes.m, s.add(self.m0, i0), count, self.mc)
             if self.plan.rows_along_m:
-                stage = Stage(
-                    work, "rows", part_k, part_m, self.plan.row_along, self.plan.row_across
-                )
+                far = is_far(self.batch * self.m * self.k, work)
+                along, across = self.plan.row_along, self.plan.row_across
+                stage = Stage(work, "rows", part_k, part_m, along, across, far)
                 found += stage.fill(lambda k, m: work.reader.row(self.at_batch, m, k))
             else:
                 stage = Stage(

@@ -22,10 +22,12 @@ from lamina.backend.schedule.policies.contract_tiles import (
     SHARED_CYCLES,
     STREAM_CYCLES,
     TRANSPOSE_CYCLES,
+    TURN_CYCLES,
     WAYS,
     Grid,
     Staging,
     Tiles,
+    across_depth,
     elapsed,
     fit_grid,
     fit_tiles,
@@ -183,7 +185,8 @@ class TiledPlan:
         rows = self.batch * self.m * self.k * stage_cost(self.row_along, self.row_across, run)
         columns = self.batch * self.k * self.n * self._column_cost
         padded = grid.rows * grid.task_m * grid.columns * grid.task_n / (self.m * self.n)
-        written = self.batch * self.m * self.n * (GATHER_CYCLES if self.transposed else 0.3)
+        turned = TURN_CYCLES / self.work.lanes if self.transposed else 0.3
+        written = self.batch * self.m * self.n * turned
         if not self.stage_columns:
             tiles = grid.rows * math.ceil(grid.task_m / self.tiles.mr)
             columns *= 0 if self.reads.column_n.plain else tiles
@@ -215,13 +218,13 @@ class TiledPlan:
 
     @property
     def _runs_of_rows(self) -> float:
-        """Cycles to find rows that are read across where they lie, far away: a run for each tile
-        and step of the sum."""
+        """Cycles to find rows that are read across where they lie, far away: each line of each
+        step of the sum, which then stays for the tiles that take its other elements."""
         in_place = self.rows_along_m and not self.stage_rows and not self.work.is_still(0)
         if not in_place or not is_far(self.m * self.k, self.work):
             return 0.0
-        tiles = math.ceil(self.m / self.tiles.mr) * self.grid.columns
-        return self.batch * self.k * tiles * RUN_CYCLES
+        lines = math.ceil(self.m * self.element_bytes / self.work.target.caches.line_bytes)
+        return self.batch * self.k * lines * self.grid.columns * RUN_CYCLES
 
     @property
     def estimate(self) -> float:
@@ -230,11 +233,17 @@ class TiledPlan:
         sums = tile_cycles(self.m, self.n, self.tiles, sized(work.dtype), work.target)
         ideal = self.m * self.n / work.lanes / work.target.fma_units
         vectors = self.batch * self.m * self.n / work.lanes
-        kept = 2 * KEEP_CYCLES * vectors * (self.blocks - 1)
+        kept = self._kept(self.kc, self.chunk_k)
         kept += 2 * KEEP_CYCLES * vectors * self.chunks * (self.chunks > 1)
         tasks = self.chunks * self.batch * grid.rows * grid.columns
         lost = self.cycles * (sums / ideal - 1.0)
         return elapsed(self.cost + lost + kept, tasks, work.target.cores)
+
+    def _kept(self, kc: int, depth: int | None = None) -> float:
+        """Cycles to keep sums between the blocks of a sum so deep, on one core."""
+        blocks = math.ceil(min(depth or self.k, self.k) / kc)
+        vectors = self.batch * self.m * self.n / self.work.lanes
+        return 2 * KEEP_CYCLES * vectors * (blocks - 1)
 
     @property
     def _column_cost(self) -> float:
@@ -257,7 +266,8 @@ class TiledPlan:
         dtype = sized(work.dtype)
         near = not self.prepared or self.m > MOST_ROWS
         far = 0.0 if near else far_cycles(self.batch * self.k * self.n, work)
-        return fit_tiles(*sizes, dtype, work.target, most_rows, wish.tile, wish.kc, far)
+        depth = wish.kc or (across_depth(work.target) if self.rows_along_m else None)
+        return fit_tiles(*sizes, dtype, work.target, most_rows, wish.tile, depth, far)
 
     def _fit_grid(self) -> None:
         """Chooses the tasks, and whether they share the columns that are staged."""
@@ -280,11 +290,15 @@ class TiledPlan:
             return
         tiles = self.tiles
         if self.stage_columns:
-            tiles = own_columns(tiles, sized(self.work.dtype), self.work.target)
+            far = self._columns_far and not wish.kc
+            dtype = sized(self.work.dtype)
+            tiles = own_columns(self.k, self.n, tiles, dtype, self.work.target, far)
         cost, self.grid = fit(tiles, self._column_cost, False)
         if not self.stage_columns:
             return
         shared_cost, grid = fit(self.tiles, self._column_cost + SHARED_CYCLES, True)
+        cost += self._kept(tiles.kc) / cores
+        shared_cost += self._kept(self.tiles.kc) / cores
         self.shared = shared_cost < cost if wish.columns is None else wish.columns == "shared"
         if self.shared:
             self.grid = grid
@@ -362,7 +376,7 @@ class TiledPlan:
         line_bytes = FULL_LINES * self.work.target.caches.line_bytes
         thin = self.tiles.nr * self.element_bytes < line_bytes
         if thin or self._columns_far:
-            return self._pays(self.m)
+            return self._pays(self.m) or (self._columns_lone and self.m > self.tiles.mr)
         share = NEAR_STAGE_SHARE if self._columns_fetched else STAGE_SHARE
         large = self.k * self.n * self.element_bytes > NEAR * self.work.target.caches.l1d_bytes
         return self._pays(self.m, share) and (large or self._crowded(reads.column_k.step))
@@ -373,6 +387,13 @@ class TiledPlan:
         step_bytes = (self.reads.column_k.step or 0) * self.element_bytes
         whole = step_bytes % self.work.target.vector_bytes == 0
         return whole and 0 < step_bytes <= FETCHED_BYTES
+
+    @property
+    def _columns_lone(self) -> bool:
+        """Whether columns read in place come a line at a time, each from a page of its own: what
+        a tile multiplies meanwhile is less than the time to find it."""
+        row_bytes = self.tiles.nr * self.element_bytes
+        return self._columns_far and row_bytes <= self.work.target.caches.line_bytes
 
     @property
     def _columns_far(self) -> bool:

@@ -23,7 +23,9 @@ PASSING = 4  # lines of columns that pass through each set of the first cache wh
 SLIVER_SHARE = 4  # the sliver of B takes one part in so many of the second cache
 BLOCK_SHARE = 2  # the block of A likewise
 SLAB_SHARE = 2  # the columns of one task likewise, where each task stages its own
+RUN_BYTES = 1024  # of a row of columns that a task copies from far away, at least
 PASSING_SHARE = 2  # a sliver of columns that are read in place likewise, of the first cache
+ACROSS_SHARE = 2  # and the lines of rows that are read across
 LEAST_DEPTH = 32  # of such a sliver
 LAST_SHARE = 4  # a staged block likewise, of a core's part of the last cache
 TASK_CYCLES = 20_000  # work that is worth a thread of its own
@@ -35,6 +37,7 @@ RUN_CYCLES = 10.0  # more for every run of elements that lie together
 TRANSPOSE_CYCLES = 1.0  # and one by one
 GATHER_CYCLES = 1.2  # or gathered
 STEP_CYCLES = 0.5  # of a register tile for one step of the sum, besides multiply-adds and loads
+TURN_CYCLES = 20.0  # a vector of results gathered from several rows of a tile
 KEEP_CYCLES = 1.5  # a vector of sums stored or loaded
 CLOSE_CYCLES = 0.03  # an element read again by another task
 STREAM_CYCLES = 0.1  # an element read in order from the last cache or from memory
@@ -152,14 +155,30 @@ def waits(m: int, n: int, shape: tuple[int, int], lanes: int, target: Target, fa
     return panels * max(far * vectors * lanes - busy, 0.0)
 
 
-def own_columns(tiles: Tiles, dtype: str, target: Target) -> Tiles:
+def across_depth(target: Target) -> int:
+    """The depth of a block whose rows are read across.
+
+    A tile takes a few elements of a line for each step of the sum. The tiles that take the others
+    find the lines in the first cache only if it holds those of a whole block.
+    """
+    return target.caches.l1d_bytes // ACROSS_SHARE // target.caches.line_bytes
+
+
+def own_columns(
+    k: int, n: int, tiles: Tiles, dtype: str, target: Target, far: bool = False
+) -> Tiles:
     """The tiles where each task stages its own columns, and the rows pass by them once.
 
     The columns of a task stay in the second cache, so a task has as many of them as fit there. Rows
-    are not copied to blocks unless they must be; what they need of the cache is little.
+    are not copied to blocks unless they must be; what they need of the cache is little. Columns
+    from far away are copied in long runs, so in shorter blocks of the sum.
     """
-    row_bytes = tiles.kc * target.vector_bytes // target.lanes(dtype)
+    element_bytes = target.vector_bytes // target.lanes(dtype)
     l2 = target.caches.near_bytes
+    if far:
+        run_bytes = min(RUN_BYTES, n * element_bytes)
+        tiles = replace(tiles, kc=even_part(k, min(tiles.kc, l2 // SLAB_SHARE // run_bytes)))
+    row_bytes = tiles.kc * element_bytes
     nc = max(l2 // SLAB_SHARE // row_bytes // tiles.nr, 1) * tiles.nr
     mc = max(l2 // SLAB_SHARE // 2 // row_bytes // tiles.mr, 1) * tiles.mr
     return replace(tiles, mc=min(mc, tiles.mc), nc=nc)

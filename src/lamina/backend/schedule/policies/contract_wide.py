@@ -14,7 +14,13 @@ from __future__ import annotations
 import math
 
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
-from lamina.backend.schedule.policies.contract_nest import Work, name_of, over, parallel
+from lamina.backend.schedule.policies.contract_nest import (
+    Work,
+    is_far,
+    name_of,
+    over,
+    parallel,
+)
 from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.policies.contract_tiled_plan import probe
 from lamina.backend.schedule.policies.contract_tiles import (
@@ -26,6 +32,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
 from lamina.backend.schedule.schedule import Schedule, Task
 
 MOST_ROWS = 4
+FAR_ROWS = 12  # likewise, of a matrix that the second cache does not hold
 DEPTH = 8  # rows of the matrix read together
 LEAST_COLUMNS = 16  # vectors in a task
 LEAST_DEPTH = 32  # k that is worth a chunk
@@ -33,11 +40,14 @@ LEAST_DEPTH = 32  # k that is worth a chunk
 
 def is_wide(work: Work) -> bool:
     """Whether there are a few rows, and columns that lie along n."""
-    _, m, n, _ = work.axes.sizes
-    if m > MOST_ROWS or n < 2 * work.lanes:
+    _, m, n, k = work.axes.sizes
+    if m > FAR_ROWS or n < 2 * work.lanes:
         return False
     reads = probe(work)
-    return reads.column_n.unit and reads.column_k.step is not None
+    if not reads.column_n.unit or reads.column_k.step is None:
+        return False
+    long = n >= LEAST_COLUMNS * work.lanes and reads.column_n.plain
+    return m <= MOST_ROWS or (long and is_far(k * n, work))
 
 
 class Wide:
