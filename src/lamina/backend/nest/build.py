@@ -160,6 +160,7 @@ class Builder:
     atan2 = _lane("atan2", 2)
     multiply_add = _lane("multiply_add", 3)
     dot4 = _lane("dot4", 3)
+    dot2 = _lane("dot2", 3)
     negative = _lane("negative", 1)
     abs = _lane("abs", 1)
     sign = _lane("sign", 1)
@@ -199,6 +200,10 @@ class Builder:
     not_ = _lane("not", 1)
     shift_left = _lane("shift_left", 2)
     shift_right = _lane("shift_right", 2)
+
+    def halves(self, x: Operand) -> Expr:
+        """The two bytes of `x`, an i16 or u16, as two i16 in one i32."""
+        return self.apply("halves", (self.lift(x),), "i32")
 
     def select(self, condition: Operand, x: Operand, y: Operand) -> Expr:
         """`x` where the condition is true, else `y`."""

@@ -36,6 +36,8 @@ from lamina.backend.nest.printer import expressions
 from lamina.base.dtypes import dtype
 
 Known = Mapping[str, int]
+CONVERSIONS = ("cast", "bitcast", "halves")
+TERMS = {"dot4": 4, "dot2": 2}
 DIVISIONS = ("divide", "sqrt", "rsqrt", "reciprocal", "floor_divide", "remainder")
 
 
@@ -46,7 +48,7 @@ class Counts:
     Attributes:
         loads, stores: of parameters and scratch.
         load_bytes, store_bytes: what those move between registers and the first cache.
-        multiply_adds: each term of `dot4` counts as one.
+        multiply_adds: each term of `dot4` and `dot2` counts as one.
         operations: other lane operations of numbers, divisions apart.
         divisions: divisions and roots.
         scratch_bytes: of local buffers of one task.
@@ -216,12 +218,12 @@ class _Counter:
     def node(self, e: Expr) -> Counts:
         if isinstance(e, Load) and e.buffer not in self.registers:
             return Counts(loads=1, load_bytes=dtype(e.dtype).size_bytes)
-        if not isinstance(e, Apply) or e.dtype in ("i64", "bool") or e.op in ("cast", "bitcast"):
+        if not isinstance(e, Apply) or e.dtype in ("i64", "bool") or e.op in CONVERSIONS:
             return Counts()
         if e.op == "multiply_add":
             return Counts(multiply_adds=1)
-        if e.op == "dot4":
-            return Counts(multiply_adds=4)
+        if e.op in TERMS:
+            return Counts(multiply_adds=TERMS[e.op])
         return Counts(divisions=1) if e.op in DIVISIONS else Counts(operations=1)
 
 

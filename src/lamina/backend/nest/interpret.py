@@ -211,6 +211,17 @@ def _dot4(x: Any, y: Any, c: Any) -> Any:
     return c + first.astype(np.int32) @ second.astype(np.int32)
 
 
+def _dot2(x: Any, y: Any, c: Any) -> Any:
+    first, second = (np.array([v]).view(np.int16).astype(np.int32) for v in (x, y))
+    with np.errstate(over="ignore"):
+        return c + (first * second).sum(dtype=np.int32)
+
+
+def _halves(x: Any) -> Any:
+    kind = np.int8 if x.dtype == np.int16 else np.uint8
+    return np.array([x]).view(kind).astype(np.int16).view(np.int32)[0]
+
+
 def _shift(shift: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda x, y: shift(x, x.dtype.type(y))
 
@@ -225,7 +236,8 @@ LANES: dict[str, Callable[..., Any]] = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": _divide,
     "floor_divide": floor_quotient, "remainder": np.remainder, "power": _power,
     "maximum": np.maximum, "minimum": np.minimum, "atan2": np.arctan2,
-    "multiply_add": lambda x, y, z: x * y + z, "dot4": _dot4,
+    "multiply_add": lambda x, y, z: x * y + z, "dot4": _dot4, "dot2": _dot2,
+    "halves": _halves,
     "negative": lambda x: -x, "abs": np.abs, "sign": np.sign, "floor": np.floor, "ceil": np.ceil,
     "round": np.rint, "trunc": np.trunc, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x),
     "reciprocal": lambda x: 1 / x, "exp": np.exp, "expm1": np.expm1, "log": np.log,

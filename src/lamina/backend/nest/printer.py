@@ -71,6 +71,8 @@ def inferred_dtype(op: str, args: tuple[Expr, ...]) -> str:
     """The dtype of an operation that needs not be written."""
     if op in COMPARISONS:
         return "bool"
+    if op == "halves":
+        return "i32"
     return "" if op in ("cast", "bitcast") or not args else args[-1].dtype
 
 

@@ -288,7 +288,7 @@ class _Verifier:
             self.require(dtypes.pop(0) == "bool", "select takes a bool first")
         same = len(set(dtypes)) == 1
         self.require(same, f"{e.op}: operands differ in dtype: {', '.join(dtypes)}")
-        result = "bool" if e.op in COMPARISONS else dtypes[0]
+        result = "i32" if e.op == "halves" else "bool" if e.op in COMPARISONS else dtypes[0]
         self.require(e.dtype == result, f"{e.op} of {dtypes[0]} is {result}, not {e.dtype}")
         self.require(takes(e.op, dtypes[0]), f"{e.op} has no meaning for {dtypes[0]}")
 

@@ -1,7 +1,9 @@
 """The lane operations: how many operands each has, and for which dtypes it has a meaning.
 
 `dot4(x, y, c)` is c + x0*y0 + x1*y1 + x2*y2 + x3*y3, wrapping as i32 does: x holds four bytes that
-are u8, y four that are i8, the lowest first.
+are u8, y four that are i8, the lowest first. `dot2(x, y, c)` is c + x0*y0 + x1*y1 likewise, where x
+and y hold two i16 each. `halves(x)` is the i32 of two i16 that the two bytes of x widen to: of an
+i16 they are signed, of a u16 unsigned.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _OPERATIONS: dict[tuple[int, str], str] = {
     (2, "int"): "shift_left shift_right",
     (3, _NUMBERS): "multiply_add",
     (3, _ALL): "select",
-    (3, "i32"): "dot4",
+    (3, "i32"): "dot4 dot2",
+    (1, "i16 u16"): "halves",
 }
 _ARITY = {op: arity for (arity, _), ops in _OPERATIONS.items() for op in ops.split()}
 _KINDS = {

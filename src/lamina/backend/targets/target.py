@@ -85,6 +85,19 @@ class Target:
         return self.has("avx512vnni") and self.has("avx512vl")
 
     @property
+    def dots_halves(self) -> bool:
+        """Whether one instruction sums two products of i16 in each lane of i32 (PMADDWD)."""
+        widest = {16: "sse2", 32: "avx2", 64: "avx512bw"}
+        return self.has(widest.get(self.vector_bytes, ""))
+
+    def terms(self, *dtypes: str) -> int:
+        """How many products of integers of such dtypes a lane of i32 takes at a time; 1 where each
+        is widened and multiplied by itself."""
+        if self.dots_bytes and all(d in ("i8", "u8") for d in dtypes):
+            return 4
+        return 2 if self.dots_halves and all(d in ("i8", "u8", "i16") for d in dtypes) else 1
+
+    @property
     def llvm_features(self) -> str:
         """The features as LLVM takes them: "+avx2,+fma"."""
         return ",".join(f"+{feature}" for feature in sorted(self.features))

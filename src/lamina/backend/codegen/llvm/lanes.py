@@ -286,10 +286,17 @@ class Lanes:
         return vectors
 
     def intrinsic(
-        self, name: str, args: list[Lane], dtype: str, *extra: str, flags: str = ""
+        self,
+        name: str,
+        args: list[Lane],
+        dtype: str,
+        *extra: str,
+        flags: str = "",
+        width: int | None = None,
     ) -> Lane:
-        """Call `@name(args, extra)`, as wide as `args[0]`, declaring it; `extra` are literals."""
-        width = args[0].width
+        """Call `@name(args, extra)`, as wide as `args[0]` if not said otherwise, declaring it;
+        `extra` are literals."""
+        width = width or args[0].width
         result = llvm_type(dtype, width)
         types = [a.type for a in args] + [e.rsplit(" ", 1)[0] for e in extra]
         self.declare(f"declare {result} @{name}({', '.join(types)})")
@@ -561,6 +568,12 @@ class Lanes:
         if llvm_type(x.dtype) == llvm_type(dtype):
             return Lane(x.name, dtype, x.width)
         return self.convert("bitcast", x, dtype)
+
+    def reread(self, x: Lane, dtype: str) -> Lane:
+        """The same bits as lanes of another size: twice as many of half the size, and so on."""
+        width = x.width * bits_of(x.dtype) // bits_of(dtype)
+        text = f"bitcast {x.typed} to {llvm_type(dtype, width)}"
+        return Lane(self.emit(text), dtype, width)
 
     def to_bits(self, x: Lane) -> Lane:
         """The bit pattern of a float as a signed integer of its size."""

@@ -8,8 +8,8 @@ One of five forms, whichever is estimated to take the fewest cycles:
     wide    a few rows times a matrix along its columns    bound by reading     contract_wide
     plain   loops over the result, the sum inside          tiny, or short k     contract_plain
 
-Bytes that are cast to i32 are tiled four terms of the sum at a step, where the target has that
-(contract_bytes). Either operand may be the one whose columns the vectors run along
+Narrow integers that are cast to i32 are summed several terms at a step, where the target has that
+(contract_words). Either operand may be the one whose columns the vectors run along
 (`Axes.swapped`). What else could be done, and with which numbers, is in `contract_ways`.
 """
 
@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 from lamina.backend.schedule.candidates import Way
 from lamina.backend.schedule.policies.contract_axes import Axes, contraction_of
-from lamina.backend.schedule.policies.contract_bytes import byte_roles
 from lamina.backend.schedule.policies.contract_direct import Direct
 from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work, elementwise_above
@@ -28,6 +27,7 @@ from lamina.backend.schedule.policies.contract_tiled import Tiled
 from lamina.backend.schedule.policies.contract_tiled_plan import Wish
 from lamina.backend.schedule.policies.contract_ways import Form, ways
 from lamina.backend.schedule.policies.contract_wide import MOST_ROWS, Wide, is_wide
+from lamina.backend.schedule.policies.contract_words import pair_roles, word_roles
 from lamina.backend.schedule.policy import Policy
 from lamina.backend.schedule.schedule import Schedule, Still
 from lamina.backend.targets import Target
@@ -90,7 +90,7 @@ def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()
             forms.append(tiled)
             if tiled.prepared:
                 forms.append(Tiled(Work(body, axes, target, still=still), Wish(prepare=False)))
-    for axes in byte_roles(value, target):
+    for axes in word_roles(value, target):
         if axes.sizes[2] > 1:
             forms.append(Tiled(Work(body, axes, target, still=still)))
     if windows is None or m * n <= MOST_RESULTS:

@@ -10,7 +10,7 @@ from lamina.backend.nest.build import Builder
 from lamina.backend.nest.nodes import Const, Expr, For, If, Param, Stmt, Var, const
 from lamina.backend.schedule.loops import bind_inputs, faults, kernel_name, params
 from lamina.backend.schedule.policies.contract_axes import Axes, Letters, Reader, accumulates_in
-from lamina.backend.schedule.policies.contract_bytes import Bytes
+from lamina.backend.schedule.policies.contract_words import Words
 from lamina.backend.schedule.pull import Index, Pull
 from lamina.backend.schedule.schedule import Still
 from lamina.backend.targets import Target
@@ -113,8 +113,8 @@ class Work:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, self.body)
         plain = Reader(self.s, self.pull, self.axes)
-        self.bytes = Bytes(plain) if self.axes.together > 1 else None
-        self.reader = self.bytes or plain
+        self.words = Words(plain) if self.axes.together > 1 else None
+        self.reader = self.words or plain
         self.dtype = accumulates_in(str(self.axes.value.dtype))
         self.lanes = self.target.lanes("u8" if self.dtype == "bool" else self.dtype)
         self.checks = False
@@ -126,11 +126,36 @@ class Work:
 
     def multiply_add(self, a: Expr, b: Expr, c: Expr) -> Expr:
         """a·b + c as fast as the target can; a is of the row operand where that matters."""
-        if self.bytes is not None:
-            return self.bytes.multiply_add(a, b, c)
+        if self.words is not None:
+            return self.words.multiply_add(a, b, c)
         if self.fused:
             return self.s.multiply_add(a, b, c)
         return self.s.add(self.s.multiply(a, b), c)
+
+    @property
+    def whole(self) -> Reader | Words:
+        """Reads steps of the sum that are known to lack no term."""
+        return self.reader if self.words is None else self.words.whole
+
+    @property
+    def whole_steps(self) -> int:
+        """How many of these there are."""
+        return self.axes.extent(self.axes.terms) // self.axes.together
+
+    @property
+    def kept_dtype(self) -> str:
+        """Of an element of columns that are packed for several tasks."""
+        return self.dtype if self.words is None else self.words.kept_dtype
+
+    def kept_column(self, batch: At, n: At, k: At) -> Expr:
+        """The element of the column operand as it is packed."""
+        at = dict(batch), dict(n), dict(k)
+        return self.reader.column(*at) if self.words is None else self.words.kept_column(*at)
+
+    def load_kept(self, buffer: str, offset: Expr) -> Expr:
+        """The element of the column operand of what is packed of it."""
+        kept = self.s.load(buffer, offset, self.kept_dtype)
+        return kept if self.words is None else self.words.widened(kept)
 
     @property
     def partial(self) -> str:

@@ -24,6 +24,7 @@ from lamina.backend.schedule.policies.contract_nest import (
 )
 from lamina.backend.schedule.policies.contract_tiles import tasks_wanted
 from lamina.backend.schedule.schedule import Task
+from lamina.base.dtypes import dtype
 
 SHARED = "tmp0"  # the temporary of panels that several tasks read
 STRIP = 8  # columns that are turned together: rows read at one stride that a cache keeps apart
@@ -87,8 +88,8 @@ class Panels:
             with masked(s, inside):
                 n = work.axes.split(s, self.n, flat)
                 summed = {c: s.add(start[c], k[c]) for c in self.k}
-                value = work.reader.column(dict(batch), n, summed)
-            value = s.select(inside, value, work.zero())
+                value = work.kept_column(batch, n, summed)
+            value = s.select(inside, value, s.constant(0, work.kept_dtype))
             at = k if first is None else {c: s.add(first[c], k[c]) for c in self.k}
             return [*work.checked(), s.store(self.buffer, self.offset(place, at, column), value)]
 
@@ -138,7 +139,7 @@ class Panels:
 
         body = parallel(s, "t", math.prod(counts), one)
         size = entries * self.panels * self.depth * self.nr
-        made = Param(self.buffer, work.dtype, size, "out")
+        made = Param(self.buffer, work.kept_dtype, size, "out")
         nest = Nest(name, (*work.inputs_of(1), made), body, work.checks)
         task = Task(nest, grain_for(k.elements * self.nr, 1.0))
-        return task, replace(made, role="in"), size * work.target.vector_bytes // work.lanes
+        return task, replace(made, role="in"), size * dtype(work.kept_dtype).size_bytes

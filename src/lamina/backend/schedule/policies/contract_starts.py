@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lamina.backend.nest.nodes import Alloc, Expr, Stmt
-from lamina.backend.schedule.policies.contract_bytes import Bytes
 from lamina.backend.schedule.policies.contract_nest import Work, over
+from lamina.backend.schedule.policies.contract_words import Words
 
 Column = Callable[[Expr, Expr, Expr], Expr]
 
@@ -26,9 +26,9 @@ class Starts:
     room: int
 
     @property
-    def flipped(self) -> Bytes | None:
+    def flipped(self) -> Words | None:
         """Who knows what flipping adds, where bytes are flipped."""
-        found = self.work.bytes
+        found = self.work.words
         return found if found is not None and found.flips else None
 
     def alloc(self) -> Alloc:

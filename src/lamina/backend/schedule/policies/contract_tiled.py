@@ -93,7 +93,7 @@ class Tiled:
         count = self.chunks * self.batch * grid.rows * grid.columns
         work.chunks = self.chunks
         body = parallel(s, "t", count, one)
-        form = "contract" if work.bytes is None else "contract_bytes"
+        form = "contract" if work.words is None else "contract_words"
         nest = Nest(name_of(form, work.axes, work.body), work.parameters(), body, work.checks)
         per_task = self.plan.cycles / max(count, 1)
         return Task(nest, max(1, math.ceil(10_000 / max(per_task, 1.0))))
@@ -319,7 +319,7 @@ class Tiled:
         last."""
         work, s, axes = self.work, self.work.s, self.work.axes
         if self.shared:
-            return s.load(SHARED, self.panels.offset(self.panel, summed, inside), work.dtype)
+            return work.load_kept(SHARED, self.panels.offset(self.panel, summed, inside))
         j = s.add(j1, inside)
         if self.columns is not None:
             return self.columns.load(k, j)

@@ -369,7 +369,7 @@ class TiledPlan:
 
     def _stages_columns(self) -> bool:
         reads = self.reads
-        if self.work.bytes is not None or self.prepared:
+        if self.work.words is not None or self.prepared:
             return True
         if not reads.column_n.plain or self._converts:
             return self.m > self.tiles.mr

@@ -2,7 +2,7 @@
 
     tiled, direct, dot, wide, plain        as in `contract`
     tiled-swapped, ...                     vectors along the columns of the other operand
-    tiled-bytes, tiled-bytes-swapped       four terms of a sum of bytes at a step
+    tiled-words, dot-words-swapped, ...    several terms of a sum of narrow integers at a step
 
 A row-major product of A and B is that of the transposed operands, (B^T A^T)^T: that is what
 swapping gives.
@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 
 from lamina.backend.schedule.candidates import Given, Loops, Way
 from lamina.backend.schedule.policies.contract_axes import Axes
-from lamina.backend.schedule.policies.contract_bytes import byte_roles
 from lamina.backend.schedule.policies.contract_direct import Direct
 from lamina.backend.schedule.policies.contract_dot import MOST_RESULTS, Dot
 from lamina.backend.schedule.policies.contract_nest import Work
@@ -23,6 +22,7 @@ from lamina.backend.schedule.policies.contract_tiled import Tiled
 from lamina.backend.schedule.policies.contract_tiled_plan import Wish, sized
 from lamina.backend.schedule.policies.contract_tiles import even_part, tiles_by_cycles
 from lamina.backend.schedule.policies.contract_wide import Wide, is_wide
+from lamina.backend.schedule.policies.contract_words import pair_roles, word_roles
 from lamina.backend.targets import Target
 from lamina.graph.ir import Graph, Value
 
@@ -49,7 +49,7 @@ def name_of_form(form: Form) -> str:
 
 
 def _name(form: str, axes: Axes) -> str:
-    return form + "-bytes" * (axes.together > 1) + "-swapped" * axes.swapped
+    return form + "-words" * (axes.together > 1) + "-swapped" * axes.swapped
 
 
 def _found(body: Graph, value: Value, target: Target) -> Iterator[Way]:
@@ -59,7 +59,7 @@ def _found(body: Graph, value: Value, target: Target) -> Iterator[Way]:
         if Direct.find(Work(body, axes, target)) is not None:
             windows = True
             yield _direct(body, axes, target)
-    for axes in (*roles, *byte_roles(value, target)):
+    for axes in (*roles, *word_roles(value, target)):
         if axes.sizes[2] > 1:
             yield _tiled(body, axes, target)
     _, m, n, _ = roles[0].sizes
