@@ -63,7 +63,7 @@ def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()
     What is packed of `still` inputs alone is packed once, and counts for nothing. A few rows read
     each weight about once, as it lies: a packed copy would take memory and gain nothing.
     """
-    roles = Axes(value), Axes(value, swapped=True)
+    roles, pairs = (Axes(value), Axes(value, swapped=True)), pair_roles(value, target)
     batch, m, n, k = roles[0].sizes
     first = Work(body, roles[0], target)
     if first.dtype == "bool" or k <= SHORT or batch * m * n * k <= TINY:
@@ -71,8 +71,8 @@ def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()
     few = min(m, n) <= MOST_ROWS
     if few:
         still = frozenset()
-    if few or not any(byte_roles(value, target)):
-        for axes in roles:
+    if few or not any(word_roles(value, target)):
+        for axes in (*pairs, *roles):
             work = Work(body, axes, target, still=still)
             if is_wide(work) and not work.is_still(1):
                 return Wide(work)
@@ -94,8 +94,9 @@ def choose(body: Graph, value: Value, target: Target, still: Still = frozenset()
         if axes.sizes[2] > 1:
             forms.append(Tiled(Work(body, axes, target, still=still)))
     if windows is None or m * n <= MOST_RESULTS:
-        dot = Dot(Work(body, roles[m > n], target, still=still))
-        forms += [dot] if dot.fits else []
+        for each in (roles, pairs) if pairs else (roles,):
+            dot = Dot(Work(body, each[m > n], target, still=still))
+            forms += [dot] if dot.fits else []
     return min(forms, key=_price) if forms else Plain(first)
 
 

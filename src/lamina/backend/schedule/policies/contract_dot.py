@@ -19,7 +19,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from lamina.backend.nest.nodes import Accumulate, Accumulator, Alloc, Expr, Nest, Stmt, var
-from lamina.backend.schedule.policies.contract_axes import Access, access
+from lamina.backend.schedule.policies.contract_axes import Access, Reader, access
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
     far_cycles,
@@ -37,6 +37,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     elapsed,
     even_part,
 )
+from lamina.backend.schedule.policies.contract_words import Words
 from lamina.backend.schedule.schedule import Schedule, Task
 
 REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
@@ -83,16 +84,18 @@ class Dot:
         return (), 0
 
     def _along(self, run: tuple[str, ...], outer: tuple[str, ...]) -> tuple[Access, Access]:
+        """How the terms of the operands are read along a run of the sum."""
         work, s = self.work, self.work.s
         axes = work.axes
+        run = run if axes.together == 1 else axes.terms
         places = [
             axes.split(s, letters, s.loop("p", axes.extent(letters)))
             for letters in (axes.batch, axes.m, axes.n, outer)
         ]
         k = s.loop("k", axes.extent(run))
         summed = places[3] | axes.split(s, run, k)
-        row = work.reader.row(places[0], places[1], summed)
-        column = work.reader.column(places[0], places[2], summed)
+        row = work.terms.row(places[0], places[1], summed)
+        column = work.terms.column(places[0], places[2], summed)
         s.faults.clear()
         return access(s, row, k), access(s, column, k)
 
@@ -106,7 +109,7 @@ class Dot:
 
     def tiles(self) -> list[tuple[int, int]]:
         """Rows and columns of tiles that fit in the registers, those of the fewest cycles first."""
-        registers = self.work.target.vector_registers
+        registers = self.work.target.vector_registers - (self.work.words is not None)  # a product
         found: list[tuple[float, int, int]] = []
         for mr in range(1, min(self.m, 8) + 1):
             for nr in range(1, min(self.n, 8) + 1):
@@ -382,11 +385,16 @@ class Dot:
             found += self._sums(s.constant(0), first, last, i1, j1)
         return [*found, *self._write(i1, j1, m_stop, n_stop)]
 
+    @property
+    def _whole_run(self) -> int:
+        """How many steps of the run are known to lack no term."""
+        return self.run if self.outer else self.work.whole_steps
+
     def _sums(self, q: Expr, first: Expr, last: Expr, i1: Expr, j1: Expr) -> list[Stmt]:
         """The sums over first..last of the run: whole vectors, then what is left."""
         s, lanes = self.work.s, self.work.lanes
         step = lanes * self.copies
-        length = s.subtract(last, first)
+        length = s.subtract(s.minimum(last, self._whole_run), first)
         whole = s.add(first, s.multiply(s.floor_divide(length, step), step))
 
         def several(k: Expr) -> list[Stmt]:
@@ -409,6 +417,7 @@ class Dot:
         work, s = self.work, self.work.s
         outer = work.axes.split(s, self.outer, q)
         run = work.axes.k[len(self.outer) :]
+        reader = work.whole if last is None else work.reader
 
         def one(i: Expr, j: Expr) -> Callable[[Expr], list[Stmt]]:
             def vector(lane: Expr) -> list[Stmt]:
@@ -417,8 +426,8 @@ class Dot:
                 summed = outer | work.axes.split(s, run, at)
                 inside = s.constant(True, "bool") if last is None else s.less(at, last)
                 with masked(s, inside):
-                    row = self._operand(0, s.add(i1, i), at, summed)
-                    column = self._operand(1, s.add(j1, j), at, summed)
+                    row = self._operand(reader, 0, s.add(i1, i), at, summed)
+                    column = self._operand(reader, 1, s.add(j1, j), at, summed)
                 if last is not None:
                     row, column = (
                         e if plain or staged else s.select(inside, e, work.zero())
@@ -432,7 +441,9 @@ class Dot:
 
         return self._tile_loops(lambda i, j: [over(s, "l", work.lanes, one(i, j), "vector")])
 
-    def _operand(self, which: int, own: Expr, k: Expr, summed: dict[str, Expr]) -> Expr:
+    def _operand(
+        self, reader: Reader | Words, which: int, own: Expr, k: Expr, summed: dict[str, Expr]
+    ) -> Expr:
         """The row (0) or column operand (1) at a row or column, at k of the run."""
         work, s = self.work, self.work.s
         if self.staged[which]:
@@ -440,8 +451,8 @@ class Dot:
             at = s.add(s.multiply(s.minimum(own, last), self._pitch), k)
             return s.load(STAGES[which], at, work.dtype)
         if which == 0:
-            return work.reader.row(self.at_batch, self._m(own), summed)
-        return work.reader.column(self.at_batch, self._n(own), summed)
+            return reader.row(self.at_batch, self._m(own), summed)
+        return reader.column(self.at_batch, self._n(own), summed)
 
     def _tile_loops(self, make: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
         s = self.work.s

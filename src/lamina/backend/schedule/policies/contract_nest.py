@@ -112,9 +112,9 @@ class Work:
     def __post_init__(self) -> None:
         self.pull = Pull(self.s)
         bind_inputs(self.pull, self.body)
-        plain = Reader(self.s, self.pull, self.axes)
-        self.words = Words(plain) if self.axes.together > 1 else None
-        self.reader = self.words or plain
+        self.terms = Reader(self.s, self.pull, self.axes)
+        self.words = Words(self.terms) if self.axes.together > 1 else None
+        self.reader = self.words or self.terms
         self.dtype = accumulates_in(str(self.axes.value.dtype))
         self.lanes = self.target.lanes("u8" if self.dtype == "bool" else self.dtype)
         self.checks = False

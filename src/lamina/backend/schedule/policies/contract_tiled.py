@@ -31,6 +31,7 @@ from lamina.backend.schedule.policies.contract_stage import Part, Stage
 from lamina.backend.schedule.policies.contract_starts import Starts
 from lamina.backend.schedule.policies.contract_tiled_plan import TiledPlan, Wish
 from lamina.backend.schedule.schedule import Schedule, Task
+from lamina.base.dtypes import dtype
 
 RUN = 16  # steps of the sum between two times that a tile asks for a part of the next panel
 
@@ -253,13 +254,14 @@ class Tiled:
         tiles = math.ceil(self.mc / self.tiles.mr)
         if not self.shared or tiles == 1 or not far_cycles(self.batch * self.k * self.n, work):
             return []
-        each = math.ceil(RUN * self.vectors / tiles)
-        line = s.multiply(s.floor_divide(i1, self.tiles.mr), each)
+        line = work.target.caches.line_bytes // dtype(work.kept_dtype).size_bytes
+        each = math.ceil(RUN * self.tiles.nr / line / tiles)
+        own = s.multiply(s.floor_divide(i1, self.tiles.mr), each)
 
         def run(q: Expr) -> list[Stmt]:
             first = s.multiply(q, RUN)
             begin = axes.split(s, axes.k, s.add(self.k0, first))
-            places = [s.multiply(s.add(line, u), work.lanes) for u in range(each)]
+            places = [s.multiply(s.add(own, u), line) for u in range(each)]
             following = s.add(self.panel, 1)
             return [
                 *(Prefetch(SHARED, self.panels.offset(following, begin, p)) for p in places),

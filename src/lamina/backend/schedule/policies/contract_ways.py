@@ -63,7 +63,7 @@ def _found(body: Graph, value: Value, target: Target) -> Iterator[Way]:
         if axes.sizes[2] > 1:
             yield _tiled(body, axes, target)
     _, m, n, _ = roles[0].sizes
-    for axes in roles:
+    for axes in (*roles, *pair_roles(value, target)):
         work = Work(body, axes, target)
         if (not windows or m * n <= MOST_RESULTS) and Dot(work).fits:
             yield _dot(body, axes, target)

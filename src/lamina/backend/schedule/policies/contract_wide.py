@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 
 from lamina.backend.nest.nodes import Alloc, Expr, Nest, Stmt
+from lamina.backend.schedule.policies.contract_axes import Reader
 from lamina.backend.schedule.policies.contract_nest import (
     Work,
     is_far,
@@ -29,6 +30,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     even_part,
     tasks_wanted,
 )
+from lamina.backend.schedule.policies.contract_words import Words
 from lamina.backend.schedule.schedule import Schedule, Task
 
 MOST_ROWS = 4
@@ -103,12 +105,17 @@ class Wide:
         self.count = s.minimum(s.subtract(self.n, n0), self.columns)
         first = s.multiply(c, self.depth)
         last = s.minimum(s.add(first, self.depth), self.k)
-        whole = s.add(first, s.multiply(s.floor_divide(s.subtract(last, first), DEPTH), DEPTH))
+        end = s.minimum(last, work.whole_steps)
+        deep = s.add(first, s.multiply(s.floor_divide(s.subtract(end, first), DEPTH), DEPTH))
+        whole, any = work.whole, work.reader
+        rest = [over(s, "k0", end, lambda k0: self._rows(whole, k0, 1), start=deep)]
+        if work.whole_steps < self.k:
+            rest.append(over(s, "k0", last, lambda k0: self._rows(any, k0, 1), start=end))
         return [
             Alloc("y", work.dtype, self.m * self.columns),
             *self._clear(),
-            over(s, "k0", whole, lambda k0: self._rows(k0, DEPTH), start=first, step=DEPTH),
-            over(s, "k0", last, lambda k0: self._rows(k0, 1), start=whole),
+            over(s, "k0", deep, lambda k0: self._rows(whole, k0, DEPTH), start=first, step=DEPTH),
+            *rest,
             *self._write(),
         ]
 
@@ -123,7 +130,7 @@ class Wide:
 
         return [over(s, "j", self.count, one, "vector")]
 
-    def _rows(self, k0: Expr, depth: int) -> list[Stmt]:
+    def _rows(self, reader: Reader | Words, k0: Expr, depth: int) -> list[Stmt]:
         """Adds `depth` rows of the matrix to the sums."""
         work, s, axes = self.work, self.work.s, self.work.axes
 
@@ -133,10 +140,10 @@ class Wide:
             totals: list[Expr] = [s.load("y", self._y(i, j), work.dtype) for i in range(self.m)]
             for u in range(depth):
                 summed = axes.split(s, axes.k, s.add(k0, u))
-                column = work.reader.column(self.at_batch, n, summed)
+                column = reader.column(self.at_batch, n, summed)
                 for i in range(self.m):
                     m = axes.split(s, axes.m, s.constant(i))
-                    row = work.reader.row(self.at_batch, m, summed)
+                    row = reader.row(self.at_batch, m, summed)
                     totals[i] = work.multiply_add(row, column, totals[i])
             writes = [s.store("y", self._y(i, j), total) for i, total in enumerate(totals)]
             return [*work.checked(), *writes]
