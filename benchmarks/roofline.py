@@ -25,7 +25,7 @@ Point = tuple[float, float]
 
 UNITS: dict[str, tuple[tuple[str, float], ...]] = {
     "bf16": (("amx_bf16", 16.0), ("avx512_bf16", 2.0)),
-    "int8": (("amx_int8", 32.0), ("avx512_vnni", 4.0), ("avx_vnni", 4.0)),
+    "int8": (("amx_int8", 32.0), ("avx512_vnni", 4.0), ("avx_vnni", 4.0), ("avx2", 2.0)),
 }
 """How many times the f32 peak of two 512-bit multiply-adds a processor reaches in a precision, by
 the first flag that it has: so the instructions' definitions. Without any it widens to f32."""

@@ -138,6 +138,21 @@ def test_dot4_takes_unsigned_and_signed_bytes() -> None:
     assert z.tolist() == [(1 << 20) + total, 2**31 + total]
 
 
+def test_dot2_takes_halves_to_which_bytes_widen() -> None:
+    signed = np.array([-32768, -32768, 7, -3], np.int16)
+    bytes = np.array([-2, 5, -128, 127], np.int8)
+    c, z = np.array([1, 1 << 20], np.int32), np.zeros(6, np.int32)
+    run(
+        "x: i32[2] in, b: i16[2] in, c: i32[2] in, z: i32[6] out) {"
+        " for i in 0..2 { z[i] = dot2(x[i], x[i], c[i]) z[i + 2] = dot2(x[i], halves(b[i]), c[i])"
+        " z[i + 4] = halves(bitcast<u16>(b[i])) } }",
+        x=signed.view("i4"), b=bytes.view("i2"), c=c, z=z,
+    )  # fmt: skip
+    assert z[:2].tolist() == [1 - 2**31, (1 << 20) + 49 + 9]
+    assert z[2:4].tolist() == [1 + 32768 * 2 - 32768 * 5, (1 << 20) - 7 * 128 - 3 * 127]
+    assert z[4:].view("i2").tolist() == [254, 5, 128, 127]
+
+
 def test_the_mask_of_a_load_is_part_of_it() -> None:
     load = Load("f32", "x", Const("i64", 5), Const("bool", False))
     nest = Nest("masked", (Param("x", "f32", 1, "inout"),), (Store("x", Const("i64", 0), load),))

@@ -54,6 +54,8 @@ def test_good() -> None:
         ("x[i*8 + j]", "exp(s, s)", "exp takes 1 operands, got 2"),
         ("x[i*8 + j]", "add<f64>(s, s)", "add of f32 is f32, not f64"),
         ("x[i*8 + j]", "and(s, s)", "and has no meaning for f32"),
+        ("x[i*8 + j]", "halves(q[i])", "halves has no meaning for i32"),
+        ("x[i*8 + j]", "halves<i16>(cast<i16>(q[i]))", "halves of i16 is i32, not i16"),
         ("x[i*8 + j]", "select(s, s, s)", "select takes a bool first"),
         ("x[i*8 + j]", "x:f64[i]", "x is f32, read as f64"),
         ("x[i*8 + j]", "x[s]", "an offset is i64, not f32"),

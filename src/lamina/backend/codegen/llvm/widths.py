@@ -24,8 +24,8 @@ from lamina.backend.nest.nodes import (
 from .lanes import HALVES, bits_of
 
 _CHEAP = {
-    "add", "subtract", "multiply", "multiply_add", "dot4", "dot2", "halves", "negative", "abs", "maximum",
-    "minimum",
+    "add", "subtract", "multiply", "multiply_add", "dot4", "dot2", "halves", "negative", "abs",
+    "maximum", "minimum",
     "equal", "not_equal", "less", "less_equal", "and", "or", "xor", "not", "and_", "or_", "not_",
     "select", "cast", "bitcast",
 }  # fmt: skip

@@ -39,12 +39,15 @@ from lamina.backend.schedule.policies.contract_tiles import (
 )
 from lamina.backend.schedule.policies.contract_words import Words
 from lamina.backend.schedule.schedule import Schedule, Task
+from lamina.base.dtypes import dtype
 
 REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
 STAGE_CYCLES = 0.7  # to copy an element that is not simply loaded
 MOST_RESULTS = 2048  # for which sums of a vector each are kept
 STAGES = ("rows", "columns")
 NEAR_VECTORS = 0.6  # that the second cache gives in a cycle
+PRODUCTS = 2  # registers for products that are not added yet, where that is another instruction
+WIDEN_CYCLES = 0.5  # to widen a vector of bytes that is loaded
 PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply loaded
 
 
@@ -109,16 +112,25 @@ class Dot:
 
     def tiles(self) -> list[tuple[int, int]]:
         """Rows and columns of tiles that fit in the registers, those of the fewest cycles first."""
-        registers = self.work.target.vector_registers - (self.work.words is not None)  # a product
+        registers = self.work.target.vector_registers
+        registers -= PRODUCTS if self.work.words is not None else 0
         found: list[tuple[float, int, int]] = []
         for mr in range(1, min(self.m, 8) + 1):
             for nr in range(1, min(self.n, 8) + 1):
                 if mr * nr + min(mr, nr) + 1 > registers:
                     continue
                 tiles = math.ceil(self.m / mr) * math.ceil(self.n / nr)
-                cost = tiles * (max(mr * nr, 4) + 0.6 * (mr + nr) + 1.0)
+                sums = max(mr * nr, 4) + self.work.target.fma_units * self._widening(mr, nr)
+                cost = tiles * (sums + 0.6 * (mr + nr) + 1.0)
                 found.append((cost, mr, nr))
         return [(mr, nr) for _, mr, nr in sorted(found)]
+
+    def _widening(self, mr: int, nr: int) -> float:
+        """Cycles to widen the bytes of a vector of words, in a step of a tile."""
+        words = self.work.words
+        return (
+            0.0 if words is None else WIDEN_CYCLES * (mr * words.widens[0] + nr * words.widens[1])
+        )
 
     def _fit_stages(self) -> tuple[bool, bool]:
         """Whether the row operand and the column operand are copied first."""
@@ -144,6 +156,7 @@ class Dot:
         tiles = self.batch * math.ceil(self.m / self.mr) * math.ceil(self.n / self.nr)
         loads = self.mr + self.nr
         per_step = max(self.mr * self.nr / work.target.fma_units, loads / 2, self._streamed)
+        per_step += self._widening(self.mr, self.nr)
         copied = 0.0
         uses = ((self.mr, self.m), (self.nr, self.n))
         for plain, staged, (part, own) in zip(self.plain, self.staged, uses, strict=True):
@@ -160,12 +173,13 @@ class Dot:
         The rows of a tile stay in the first cache, where they and as many columns fit: then columns
         pass by, otherwise both do.
         """
-        element_bytes = self.work.target.vector_bytes // self.work.lanes
+        element_bytes = dtype(self.work.kept_dtype).size_bytes
         room = self.work.target.caches.l1d_bytes // 2
         if (self.m + self.n) * self.run * element_bytes <= room:
             return 0.0
         stay = (self.mr + self.nr) * self.run * element_bytes <= room
-        return (self.nr if stay else self.mr + self.nr) / NEAR_VECTORS
+        vectors = (self.nr if stay else self.mr + self.nr) * element_bytes / self.work.element_bytes
+        return vectors / NEAR_VECTORS
 
     @property
     def cost(self) -> float:

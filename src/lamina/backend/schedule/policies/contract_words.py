@@ -83,6 +83,13 @@ class Words:
         return self.reader.axes.together != PAIR and rows == columns
 
     @property
+    def widens(self) -> tuple[bool, bool]:
+        """Whether the terms of the row operand, and of the column operand, are narrower than in a
+        word."""
+        rows, columns = (self._kept(d) != "i32" for d in self._dtypes)
+        return rows, columns
+
+    @property
     def kept_dtype(self) -> str:
         """Of a word of the column operand in memory that is packed once and read often."""
         return self._kept(self._dtypes[1])
