@@ -95,7 +95,13 @@ def explain(
     if target is None and execution.back_end() == "reference":
         target = "native"
     machine = select(target) if target is not None else None
-    program = compile_graph(traced.graph, machine, relaxed=jitted.relaxed, frozen=traced.frozen)
+    program = compile_graph(
+        traced.graph,
+        machine,
+        relaxed=jitted.relaxed,
+        frozen=traced.frozen,
+        mode=jitted.executor,
+    )
     stages = sections(
         program, passes=passes, graphs=graphs, llvm=llvm, assembly=assembly, trace_s=trace_s
     )

@@ -345,3 +345,44 @@ def test_results_that_mix_arguments_and_new_tensors_keep_their_order(made):
         parts = list(found.values()) if isinstance(found, dict) else found
         assert [float(p[0]) for p in parts] == [3.0, 1.0, 1.0, 20.0, 3.0]
         assert parts[0] is xs[3]
+
+
+# ---------------------------------------------------------------------- executors
+
+
+def two_directions(x, w, u):
+    def read(x):
+        def step(h, row):
+            h = lm.tanh(row @ w + h @ u)
+            return h, h
+
+        return lm.scan(step, lm.zeros((x.shape[1], w.shape[1])), x)[1]
+
+    return lm.concat([read(x), lm.flip(read(lm.flip(x, axis=0)), axis=0)], axis=-1)
+
+
+@pytest.mark.parametrize("executor", ["threads", "graph", "serial"])
+def test_a_function_runs_under_the_executor_it_asks_for(executor):
+    rng = np.random.default_rng(0)
+    shapes = (30, 4, 16), (16, 16), (16, 16)
+    x, w, u = (lm.asarray(rng.normal(scale=0.3, size=s).astype(np.float32)) for s in shapes)
+    wanted = lm.jit(two_directions)(x, w, u).numpy()
+    f = lm.jit(two_directions, executor=executor)
+    for _ in range(20):
+        np.testing.assert_array_equal(f(x, w, u).numpy(), wanted)
+    assert f.program(x, w, u).program.mode == executor
+
+
+def test_loops_that_nothing_orders_do_not_wait_for_memory_of_one_another():
+    x, w, u = lm.ones((30, 4, 16)), lm.ones((16, 16)), lm.ones((16, 16))
+    tasks = lm.jit(two_directions, executor="graph").program(x, w, u).program.tasks()
+    first, second = (i for i, task in enumerate(tasks) if task.name == "scan")
+    before = [second]
+    for i in before:
+        before += tasks[i].dependencies
+    assert len(before) > 1 and first not in before
+
+
+def test_an_unknown_executor_is_refused():
+    with pytest.raises(lm.UsageError, match=r"jit: no executor 'turbo'"):
+        lm.jit(two_directions, executor="turbo")

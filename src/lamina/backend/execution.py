@@ -17,7 +17,7 @@ from lamina.base.dtypes import DType
 from lamina.base.errors import DTypeError, UsageError
 from lamina.graph.ir import Graph, TensorType
 from lamina.graph.ir.evaluate import evaluate
-from lamina.runtime import Buffer
+from lamina.runtime import Buffer, Mode
 
 BackEnd = Literal["compiled", "reference"]
 
@@ -65,17 +65,19 @@ def compile(
     generic: bool = False,
     relaxed: tuple[str, ...] = (),
     frozen: Sequence[int] = (),
+    mode: Mode = "threads",
 ) -> Program:
     """The program of `graph` by the back end in force.
 
     `generic` shares kernels between shapes; `relaxed` names liberties it may take; what follows
-    from `frozen` inputs alone is computed once for as long as they stay the same.
+    from `frozen` inputs alone is computed once for as long as they stay the same; `mode` is the
+    executor that it runs under.
     """
     if _Choice.name == "reference":
         return ReferenceProgram(graph)
     from lamina.backend.compile import compile_graph  # imports LLVM: on first use only
 
-    return compile_graph(graph, generic=generic, relaxed=relaxed, frozen=frozen)
+    return compile_graph(graph, generic=generic, relaxed=relaxed, frozen=frozen, mode=mode)
 
 
 def buffer(array: np.ndarray) -> Any:

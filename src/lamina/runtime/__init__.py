@@ -37,6 +37,7 @@ from lamina.runtime.program import (
     Argument,
     Control,
     Launch,
+    Mode,
     Output,
     Program,
     Slot,

@@ -12,12 +12,12 @@ import functools
 import time
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from lamina.base.errors import LaminaError, UsageError, hide_frames
 from lamina.base.liberties import liberties
 from lamina.graph.ir import Graph
-from lamina.runtime import flatten
+from lamina.runtime import Mode, flatten
 from lamina.tensor import eager
 from lamina.tensor.closures import KINDS, Captured, captured
 from lamina.tensor.containers import is_node
@@ -41,10 +41,11 @@ class Jitted:
         dynamic_shapes: sizes that are symbols.
         relaxed: liberties that programs may take.
         frozen: its frozen arguments.
+        executor: what programs run under.
 
     Attributes:
         donate: whether buffers of leaves that a call replaces are given to the results.
-        relaxed: as given.
+        relaxed, executor: as given.
     """
 
     def __init__(
@@ -55,10 +56,12 @@ class Jitted:
         dynamic_shapes: Mapping[str, Any] | None = None,
         relaxed: tuple[str, ...] = (),
         frozen: Sequence[Frozen] = (),
+        executor: Mode = "threads",
     ):
         functools.update_wrapper(self, f)
         self.donate = donate
         self.relaxed = relaxed
+        self.executor: Mode = executor
         self._f = f
         self._statics = statics
         self._frozen = frozen
@@ -168,7 +171,8 @@ class Jitted:
         arguments = described(self._f, call, {place: value for place, _, value in statics})
         start = time.perf_counter()
         f = self._on_arguments(statics)
-        traced = Traced(f, call, flat, self.donate, self.relaxed, self._frozen)
+        options = self.donate, self.relaxed, self._frozen, self.executor
+        traced = Traced(f, call, flat, *options)
         seconds = time.perf_counter() - start
         self._traces.append(traced_for(arguments, self._traces, seconds))
         return traced
@@ -252,6 +256,7 @@ def jit(
     dynamic_shapes: Mapping[str, Any] | None = None,
     relaxed: Sequence[str] | str = (),
     frozen: Sequence[str] | str = (),
+    executor: Mode = "threads",
 ) -> Any:
     """`f` as one compiled program for each signature of its arguments.
 
@@ -283,10 +288,15 @@ def jit(
             computed again when a tensor is replaced, so results are right in any case. Tensors that
             share memory with an array somebody may write to count as replaced at every call, and
             with `dynamic_shapes` nothing is kept.
+        executor: "threads" runs one kernel after the other, each split over all threads. "graph"
+            runs each on one thread, as soon as what it reads is there: for functions of loops or
+            calls of libraries that do not depend on one another, such as the two directions of a
+            recurrent network. The program takes a little more memory, in which none of them
+            waits for another. "serial" uses one thread.
 
     Raises:
         UsageError: the function has no such argument, replaces a tensor in a frozen one, a static
-            argument is not hashable, or there is no such liberty.
+            argument is not hashable, or there is no such liberty or executor.
         TraceError: the function looks at a value while it is traced, or at a size that is a symbol.
         ShapeError: sizes of a call do not fit `dynamic_shapes`.
 
@@ -308,6 +318,9 @@ def jit(
         raise UsageError(
             f"jit: no control flow {control_flow!r}", ['there are: "trace", "convert"']
         )
+    if executor not in get_args(Mode):
+        names = ", ".join(f'"{name}"' for name in get_args(Mode))
+        raise UsageError(f"jit: no executor {executor!r}", [f"there are: {names}"])
     prepared: Callable[[Any], Any] = lambda g: g
     if control_flow == "convert":
         from lamina.tensor.convert.convert import convert  # the rewriters: on first use only
@@ -319,6 +332,6 @@ def jit(
     def jitted(g: Callable[..., Any]) -> Jitted:
         statics = static_arguments(g, static_argnames, static_argnums)
         still = frozen_arguments(g, frozen)
-        return Jitted(prepared(g), statics, donate, dynamic_shapes, allowed, still)
+        return Jitted(prepared(g), statics, donate, dynamic_shapes, allowed, still, executor)
 
     return jitted if f is None else jitted(f)

@@ -13,6 +13,7 @@ from lamina.backend import execution
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, graph_at, topological, type_at
 from lamina.graph.transforms import numbers_as_inputs
+from lamina.runtime import Mode
 from lamina.tensor import closures, eager, effects, random
 from lamina.tensor.containers import (
     Place,
@@ -58,6 +59,7 @@ class Traced:
         donate: whether replaced leaves give their memory away.
         relaxed: liberties that the program may take.
         frozen: arguments whose tensors are seldom others.
+        executor: what the program runs under.
 
     Attributes:
         graph: inputs are the leaves, the captured tensors and the generator's state.
@@ -73,12 +75,14 @@ class Traced:
         donate: bool,
         relaxed: tuple[str, ...] = (),
         frozen: Sequence[Frozen] = (),
+        executor: Mode = "threads",
     ):
         self._recipe = Recipe(f, call, flat)
         recipe = self._recipe
         self.graph: Graph = recipe.graph
         self._program: Any = None
         self._relaxed = relaxed
+        self._executor: Mode = executor
         self._serves_many = False  # sizes: then its kernels do too
         self._read = recipe.read  # leaves the program reads; the others stay out of the call
         self._captured = [v.data.buffer for v in recipe.captured]
@@ -105,7 +109,7 @@ class Traced:
         """The compiled program, made when first asked for."""
         if self._program is None:
             self._program = execution.compile(
-                self.graph, self._serves_many, self._relaxed, self.frozen
+                self.graph, self._serves_many, self._relaxed, self.frozen, self._executor
             )
         return self._program
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lamina.backend.compile.build import Compiled
 from lamina.backend.compile.lower import Slot, Touch
+from lamina.backend.compile.plan_memory import Plan
 
 
 def ancestors(after: Sequence[Sequence[int]]) -> list[set[int]]:
@@ -57,3 +58,29 @@ def _place(slot: Slot, donors: dict[int, int]) -> tuple[tuple[str, int], int, in
     if slot.kind == "output" and donors.get(slot.number, -1) >= 0:
         return ("input", donors[slot.number]), 0, 1
     return (slot.kind, slot.number), 0, 1
+
+
+def gone(touches: Sequence[Touch], order: Sequence[int], plan: Plan) -> list[str]:
+    """What launches read too late when they run in an order: the bytes are another's by then.
+
+    Each byte of the arena knows whose it is, in pieces of 64. A slot's own are those that it wrote,
+    and those of the slot that it was written over.
+    """
+    owner: list[object] = [None] * (plan.arena_bytes // 64)
+    wrong = []
+    for launch in order:
+        touch = touches[launch]
+        for slot in touch.reads:
+            own = all(owner[i] is slot for i in _pieces(slot))
+            if not own and slot not in touch.writes:
+                wrong.append(f"launch {launch} reads {slot.name}, which is gone")
+        for slot in touch.writes:
+            for i in _pieces(slot):
+                owner[i] = slot
+    return wrong
+
+
+def _pieces(slot: Slot) -> range:
+    if slot.kind != "arena":
+        return range(0)
+    return range(slot.offset // 64, -(-(slot.offset + slot.size_bytes) // 64))

@@ -73,6 +73,17 @@ def test_found_again(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert record.kernels and record.lowered is not None
 
 
+def test_the_executor_is_kept(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for executor in ("threads", "graph"):
+        lm.jit(long, executor=executor)(*arguments())
+    assert len(files(cache)) == 2
+    seen = compiled_anew(monkeypatch)
+    for executor in ("threads", "graph"):
+        again = lm.jit(long, executor=executor)
+        assert again.program(*arguments()).program.mode == executor
+    assert not seen
+
+
 def test_what_runs_once_is_known(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def layers(w: Any, x: Any) -> Any:
         scale = lm.exp(w)

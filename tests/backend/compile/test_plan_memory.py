@@ -7,14 +7,17 @@ import pytest
 
 import lamina.graph.ops as ops
 from lamina.backend.compile import compile_graph
-from lamina.backend.compile.lower import lower
+from lamina.backend.compile.explain import report
+from lamina.backend.compile.history import dependencies
+from lamina.backend.compile.lower import Lowered, Touch, lower
 from lamina.backend.compile.pipelines import pipeline
-from lamina.backend.compile.plan_memory import ALIGNMENT, plan_memory
-from lamina.backend.targets import select
+from lamina.backend.compile.plan_memory import ALIGNMENT, Plan, plan_memory
+from lamina.backend.targets import described, select
 from lamina.base import dtypes
 from lamina.graph.ir import Graph, TensorType, Value, trace
 from lamina.graph.ir.evaluate import evaluate
 from lamina.runtime import Buffer, memory_stats
+from tests.backend.compile.ordered import ancestors, gone
 from tests.backend.compile.random_graphs import Maker
 
 
@@ -47,6 +50,139 @@ def test_slots_that_live_together_do_not_overlap(seed: int) -> None:
             apart = a.offset + a.size_bytes <= b.offset or b.offset + b.size_bytes <= a.offset
             one_memory = (id(a), id(b)) in shared or (id(b), id(a)) in shared
             assert apart or not together or one_memory, (a, b)
+
+
+# ---------------------------------------------------------------------- in any order
+
+
+def web(seed: int, size: int) -> Lowered:
+    """A random program of products that read one another, of many sizes."""
+    rng = np.random.default_rng(seed)
+
+    def f(*inputs: Value) -> tuple[Value, ...]:
+        made = list(inputs)
+        read: set[int] = set()
+        while len(made) < size:
+            i, j = (int(n) for n in rng.integers(max(0, len(made) - 9), len(made), 2))
+            scores = ops.tanh(ops.contract(made[i], made[j], "ik,jk->ij"))
+            mixed = ops.tanh(ops.contract(scores, made[j], "ij,jk->ik"))
+            made.append(mixed + made[i] if rng.integers(2) else mixed)  # perhaps over made[i]
+            read |= {i, j}
+        return tuple(v for n, v in enumerate(made) if n not in read)
+
+    graph = trace(f, *[matrix(int(rows), 8) for rows in rng.integers(1, 60, 3)])
+    return lower(pipeline(3)(graph), select())
+
+
+def touches_of(lowered: Lowered) -> list[Touch]:
+    return [touch for step in lowered.steps for touch in step.touches]
+
+
+def any_order(after: list[tuple[int, ...]], rng: np.random.Generator) -> list[int]:
+    """An order in which each launch comes after those that it must."""
+    order: list[int] = []
+    left = set(range(len(after)))
+    while left:
+        free = sorted(i for i in left if left.isdisjoint(after[i]))
+        order.append(free[int(rng.integers(len(free)))])
+        left.remove(order[-1])
+    return order
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("parallel", [False, True])
+def test_what_is_read_is_still_there_in_every_order(seed: int, parallel: bool) -> None:
+    """BE-17: whichever launch comes first of those that may."""
+    lowered = web(seed, 8 + seed)
+    plan = plan_memory(lowered, parallel)
+    touches = touches_of(lowered)
+    after = dependencies(touches, plan.donors, plan.arena_bytes)
+    rng = np.random.default_rng(seed)
+    for order in (range(len(after)), *(any_order(after, rng) for _ in range(10))):
+        assert gone(touches, order, plan) == []
+
+
+def test_an_order_that_memory_forbids_is_noticed() -> None:
+    """A plan for one order, in orders that only the data demand."""
+    rng = np.random.default_rng(0)
+    found = []
+    for seed in range(10, 20):
+        lowered = web(seed, 8 + seed)
+        plan = plan_memory(lowered)
+        touches = touches_of(lowered)
+        order = any_order(dependencies(touches, plan.donors, None), rng)
+        found += gone(touches, order, plan)
+    assert found
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nobody_waits_for_memory_that_was_planned_for_all_orders(seed: int) -> None:
+    """BE-17: whoever comes before a launch comes before it for what it computes."""
+    lowered = web(seed, 8 + seed)
+    touches = touches_of(lowered)
+    plans = {parallel: plan_memory(lowered, parallel) for parallel in (False, True)}
+    plan = plans[True]
+    with_memory = dependencies(touches, plan.donors, plan.arena_bytes)
+    without = dependencies(touches, plan.donors, None)
+    assert ancestors(with_memory) == ancestors(without)
+    assert plan.arena_bytes <= plan.sum_bytes
+    assert all(p.least_bytes <= p.arena_bytes for p in plans.values())
+    assert plans[False].least_bytes <= plan.least_bytes
+
+
+def two_towers(x: Value, *weights: Value) -> Value:
+    """Two chains of products that nothing orders."""
+    half = len(weights) // 2
+    left, right = chain_of_products(x, *weights[:half]), chain_of_products(x, *weights[half:])
+    return ops.contract(left, right, "ij,jk->ik")
+
+
+def test_independent_chains_share_memory_in_order_only() -> None:
+    graph = trace(two_towers, matrix(64, 64), *[matrix(64, 64)] * 8)
+    lowered = lower(pipeline(3)(graph), select())
+    one = 64 * 64 * 4
+    assert plan_memory(lowered).arena_bytes == 3 * one
+    parallel = plan_memory(lowered, parallel=True)
+    assert (parallel.arena_bytes, parallel.least_bytes) == (4 * one, 4 * one)
+
+
+def test_a_program_for_the_graph_executor() -> None:
+    graph = trace(two_towers, matrix(64, 64), *[matrix(64, 64)] * 8)
+    rng = np.random.default_rng(0)
+    arrays = [Buffer.wrap(rng.normal(scale=0.1, size=(64, 64)).astype(np.float32))
+              for _ in range(9)]  # fmt: skip
+    compiled = compile_graph(graph, mode="graph")
+    assert (compiled.program.mode, compile_graph(graph).program.mode) == ("graph", "threads")
+    assert [t.dependencies for t in compiled.program.tasks()].count(()) == 2
+    wanted = [bytes(b) for b in compile_graph(graph).run(arrays)]
+    for _ in range(20):
+        assert [bytes(b) for b in compiled.run(arrays)] == wanted
+
+
+def test_the_ratio_to_the_bound_is_told() -> None:
+    graph = trace(chain_of_products, matrix(64, 64), *[matrix(64, 64)] * 6)
+    assert "1.000 x the 32.0 KiB that are alive at once" in report(compile_graph(graph))
+    assert Plan(300, 500, {}, (), 200).ratio == 1.5
+    assert Plan(0, 0, {}, ()).ratio == 1.0
+
+
+def test_what_the_first_launch_of_a_step_reads_last_makes_room_for_the_second() -> None:
+    """A product whose columns are copied into panels may write over where they lay."""
+
+    def f(x: Value, v: Value, w: Value) -> Value:
+        inner = ops.exp(ops.contract(v, w, "ij,jk->ik"))
+        return ops.contract(ops.tanh(ops.contract(x, inner, "ij,jk->ik")), v, "ij,jk->ik")
+
+    graph = trace(f, matrix(600, 700), matrix(700, 700), matrix(700, 700))
+    lowered = lower(pipeline(3)(graph), described("avx2"))
+    plan = plan_memory(lowered)
+    arena = [s for s in lowered.slots if s.kind == "arena"]
+    steps = range(len(lowered.steps))
+    by_steps = max(sum(s.size_bytes for s in arena if s.first <= n <= s.last) for n in steps)
+    assert plan.arena_bytes < 0.8 * by_steps
+
+
+# ---------------------------------------------------------------------- lifetimes
 
 
 def test_lifetimes_are_listed_and_the_peak_is_below_the_sum() -> None:

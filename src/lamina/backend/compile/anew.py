@@ -37,7 +37,8 @@ def compiled_anew(graph: Graph, key: str | None = None, *, how: How) -> Compiled
         keep(lowered, frozen)
     clock.mark("schedule")
     postpone_updates(lowered)
-    plan = record.plan = plan_memory(lowered)
+    parallel = how.mode == "graph" and not budgets
+    plan = record.plan = plan_memory(lowered, parallel)
     clock.mark("plan_memory")
     if budgets:
         lowered, plan, record.remade = rematerialize(lowered, plan, budgets)
@@ -46,7 +47,7 @@ def compiled_anew(graph: Graph, key: str | None = None, *, how: How) -> Compiled
     nests = [task.nest for step in lowered.steps for task in step.tasks]
     kernels = record.kernels = compile_kernels(nests, target)
     clock.mark("codegen")
-    assembly = assembled(lowered, plan, kernels, target)
+    assembly = assembled(lowered, plan, kernels, target, how.mode)
     made = Compiled(graph, target, assembly, record, partial(compiled_anew, how=how))
     clock.mark("program")
     if key is not None:

@@ -14,7 +14,7 @@ from lamina.backend.compile.kept import Assembly
 from lamina.backend.compile.lower import Lowered, Slot, Step
 from lamina.backend.compile.plan_memory import Plan
 from lamina.backend.targets import Target
-from lamina.runtime import Argument, Buffer, Call, Launch, Output
+from lamina.runtime import Argument, Buffer, Call, Launch, Mode, Output
 from lamina.runtime import Slot as Where
 
 _WHERE = {
@@ -27,7 +27,11 @@ _WHERE = {
 
 
 def assembled(
-    lowered: Lowered, plan: Plan, kernels: Sequence[CompiledKernel], target: Target
+    lowered: Lowered,
+    plan: Plan,
+    kernels: Sequence[CompiledKernel],
+    target: Target,
+    mode: Mode = "threads",
 ) -> Assembly:
     """What running takes: launches in order, and everything they point to."""
     touches = [touch for step in lowered.steps for touch in step.touches]
@@ -82,6 +86,7 @@ def assembled(
         any(step.has_effect for step in lowered.steps),
         lowered.kept_bytes,
         lowered.frozen,
+        mode,
     )
 
 

@@ -28,6 +28,7 @@ from lamina.runtime import (
     TOO_DEEP,
     Buffer,
     KernelFault,
+    Mode,
     OutOfMemory,
     raised_by,
 )
@@ -216,7 +217,7 @@ PROGRAMS_KEPT = 1024
 Relaxed = tuple[str, ...]
 Frozen = tuple[int, ...]
 _programs: dict[
-    tuple[Graph, str, int, bool, Relaxed, Frozen, str], Compiled
+    tuple[Graph, str, int, bool, Relaxed, Frozen, Mode, str], Compiled
 ] = {}  # the one used last stands last
 
 
@@ -227,6 +228,7 @@ def compile_graph(
     generic: bool = False,
     relaxed: Relaxed = (),
     frozen: Sequence[int] = (),
+    mode: Mode = "threads",
 ) -> Compiled:
     """The program of `graph`; equal graphs are compiled once in a process.
 
@@ -239,12 +241,14 @@ def compile_graph(
         frozen: numbers of inputs that are seldom others than at the call before. What follows from
             them alone is made once and kept, by each program that is returned for itself, and
             made again when one of them is another buffer, or has other contents.
+        mode: the executor that the program starts with (see `runtime.Program.mode`), and for which
+            its memory is planned; under any other one it is right too.
     """
     target = target or select()
     level = config.optimisation_level() if level is None else level
-    how = How(target, level, generic, relaxed, tuple(sorted(set(frozen))))
+    how = How(target, level, generic, relaxed, tuple(sorted(set(frozen))), mode)
     chosen = "" if generic else in_force(target).state
-    key = (graph, target.key, level, generic, relaxed, how.frozen, chosen)
+    key = (graph, target.key, level, generic, relaxed, how.frozen, mode, chosen)
     found = _programs.pop(key, None) or _found(graph, how, chosen)
     _programs[key] = found
     if len(_programs) > PROGRAMS_KEPT:
@@ -262,13 +266,15 @@ class How:
     generic: bool
     relaxed: Relaxed
     frozen: Frozen
+    mode: Mode
 
 
 def _found(graph: Graph, how: How, chosen: str) -> Compiled:
     """The program from disk, or compiled."""
     target = how.target
     anew = partial(_compile, how=how)
-    key = kept.key_of(graph, target, how.level, how.generic, how.relaxed, how.frozen, chosen)
+    options = how.level, how.generic, how.relaxed, how.frozen, how.mode
+    key = kept.key_of(graph, target, *options, chosen)
     if key is None:
         return anew(graph)
     assembly = kept.read(key, target)

@@ -193,6 +193,9 @@ def _memory(compiled: Compiled) -> Section:
             f"{_count(remade.steps, 'step')} run a second time, about "
             f"{100 * remade.share:.0f} % more work"
         )
+    if plan.least_bytes:
+        most = quantity(plan.least_bytes, "B")
+        lines.append(f"{plan.ratio:.3f} x the {most} that are alive at once, found by {plan.way}")
     head = ["value", "offset", "size", "first step", "last"]
     if rows:
         lines += ["", table(head, rows)]

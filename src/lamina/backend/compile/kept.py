@@ -32,7 +32,7 @@ from lamina.backend.targets import Target
 from lamina.base.records import field_names
 from lamina.graph.ir import Graph
 from lamina.graph.ops import Opaque
-from lamina.runtime import Argument, Buffer, Launch, Output, Program, Slot
+from lamina.runtime import Argument, Buffer, Launch, Mode, Output, Program, Slot
 
 LEAST_NODES = 48
 LEAST_S = 0.03  # what compiles faster is not worth a file
@@ -56,6 +56,7 @@ class Assembly:
         acts: whether something in it must keep its order with what is outside.
         kept_bytes: memory that outlives a run.
         frozen: inputs that what lies there follows from.
+        mode: the executor that it starts with.
     """
 
     launches: Sequence[Launch]
@@ -69,11 +70,12 @@ class Assembly:
     acts: bool = False
     kept_bytes: int = 0
     frozen: Sequence[int] = ()
+    mode: Mode = "threads"
 
     def program(self) -> Program:
         """The executor's form."""
         keep = [*self.kernels, *self.held]
-        return Program(
+        made = Program(
             self.launches,
             self.outputs,
             self.arena_bytes,
@@ -83,6 +85,8 @@ class Assembly:
             self.kept_bytes,
             self.frozen,
         )
+        made.mode = self.mode
+        return made
 
 
 def key_of(
@@ -92,6 +96,7 @@ def key_of(
     generic: bool,
     relaxed: tuple[str, ...] = (),
     frozen: tuple[int, ...] = (),
+    mode: Mode = "threads",
     chosen: str = "",
 ) -> str | None:
     """Under what the program of a graph lies; None for a graph that is compiled anew.
@@ -101,7 +106,7 @@ def key_of(
     """
     if len(graph.nodes) < LEAST_NODES or _cache() is None or not _is_plain(graph):
         return None
-    options = f"{level} {generic} {relaxed} {frozen} {chosen}"
+    options = f"{level} {generic} {relaxed} {frozen} {mode} {chosen}"
     parts = "\n".join((plain_text(graph), target.key, options, _sources(), compiler_version()))
     return hashlib.sha256(parts.encode()).hexdigest()
 
@@ -181,6 +186,7 @@ def _encoded(assembly: Assembly) -> bytes:
         "results": list(assembly.results),
         "kept": assembly.kept_bytes,
         "frozen": list(assembly.frozen),
+        "mode": assembly.mode,
     }
     text = json.dumps(header).encode()
     constants = (bytes(memoryview(b).cast("B")) for b in assembly.constants)
@@ -210,6 +216,7 @@ def _decoded(data: bytes, target: Target) -> Assembly | None:
         kernels,
         kept_bytes=header["kept"],
         frozen=header["frozen"],
+        mode=header["mode"],
     )
 
 
