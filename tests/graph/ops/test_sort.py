@@ -95,3 +95,20 @@ def test_a_number_has_no_order() -> None:
 def test_top_k_of_too_few() -> None:
     with pytest.raises(ValueError, match="k goes from 0 to 3, the size of the axis"):
         trace(lambda x: ops.top_k(x, 4), TensorType(dtype("f32"), (3,)))
+
+
+@both_orders
+@pytest.mark.parametrize("kind", ["f16", "bf16", "f32", "f64"])
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (1,), (5,), (2, 3, 40)])
+def test_zeros_keep_their_order_where_the_program_sorts_in_its_own_memory(
+    kind: str, shape: tuple[int, ...], descending: bool
+) -> None:
+    x = rows(kind, shape)
+    flat = x.reshape(-1)
+    flat[::2] = np.resize([0.0, -0.0, 0.0], flat[::2].shape)
+    program = compile_graph(
+        trace(lambda x: ops.sort(x, descending), TensorType(dtype(kind), shape))
+    )
+    (made,) = program.run([Buffer.wrap(x if x.size else np.zeros(1, x.dtype))])
+    got = np.frombuffer(made, x.dtype, x.size).reshape(shape)
+    same(got, ops.Sort(descending).reference(x))

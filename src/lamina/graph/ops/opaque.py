@@ -8,7 +8,7 @@ own between the kernels.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,9 @@ class Opaque(Op, abstract=True):
     them ahead of time. A graph has no order but that of its values: calls that must come one after
     the other, or must come at all, hand a value on from one to the next and to the outputs.
     """
+
+    fill: ClassVar[Callable[..., None] | None] = None
+    """`fill(out, *arrays)` writes the one result where it is to lie, for ops that need no copy."""
 
     def independent(self, *types: TensorType) -> int:
         """How many leading axes all operands and results share whose rows do not meet.
