@@ -70,8 +70,8 @@ def call_of(node: Value, wanted: Sequence[int]) -> Call:
         for array in arrays:
             array.flags.writeable = False
         with at(node.span), np.errstate(all="ignore"):
-            if getattr(op, "fill", None) is not None:
-                return op.fill(writes[0].at(addresses[-1], begin, end), *arrays)
+            if isinstance(op, Opaque) and op.write is not None:
+                return op.write(writes[0].at(addresses[-1], begin, end), *arrays)
             result = op.call(*arrays)
             results = result if isinstance(node.type, TupleType) else (result,)
             if len(results) != len(parts):

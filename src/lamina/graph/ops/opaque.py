@@ -30,8 +30,8 @@ class Opaque(Op, abstract=True):
     the other, or must come at all, hand a value on from one to the next and to the outputs.
     """
 
-    fill: ClassVar[Callable[..., None] | None] = None
-    """`fill(out, *arrays)` writes the one result where it is to lie, for ops that need no copy."""
+    write: ClassVar[Callable[..., None] | None] = None
+    """`write(out, *arrays)` writes the one result where it is to lie, for ops that need no copy."""
 
     def independent(self, *types: TensorType) -> int:
         """How many leading axes all operands and results share whose rows do not meet.
