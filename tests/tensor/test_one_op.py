@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -71,3 +72,30 @@ def test_places_of_slices_share_programs() -> None:
     for i in range(20):
         assert float(x[i]) == i
     assert eager.program_count() <= before + 4
+
+
+WAYS = {
+    "operator": lambda x: x + x,
+    "backward": lambda x: 1.0 - x,
+    "function": lambda x: lm.multiply(x, x),
+    "unary": lambda x: lm.exp(x),
+    "method": lambda x: x.sum(),
+    "of another dtype": lambda x: lm.add(x, lm.ones((4,), dtype=lm.float64)),
+    "of several results": lambda x: lm.top_k(x, 2)[0],
+    "layers of functions": lambda x: lm.var(x),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_recorded_knows_the_line_that_the_user_wrote(way: str) -> None:
+    made = WAYS[way](numbers(4))
+    span = made._value.span
+    assert span is not None and span.file == __file__, span
+
+
+def test_a_thread_may_begin_with_an_operation() -> None:
+    x = numbers(3)
+    with ThreadPoolExecutor(1) as pool:
+        found = list(pool.map(x.__add__, [x, 1.0]))
+    np.testing.assert_array_equal(found[0].numpy(), 2 * np.arange(3))
+    np.testing.assert_array_equal(found[1].numpy(), np.arange(3) + 1)

@@ -103,6 +103,6 @@ def array(buffer: Any, type: TensorType) -> np.ndarray:
     """The elements as a read-only NumPy array over the same memory."""
     if not type.size:
         return np.empty(type.shape, type.dtype.numpy)
-    view = np.frombuffer(buffer, type.dtype.numpy, type.size).reshape(type.shape)
+    view = np.ndarray(type.shape, type.dtype.numpy, buffer)
     view.flags.writeable = False
     return view

@@ -53,12 +53,16 @@ _lines: dict[int, tuple[CodeType, dict[int, Span] | None]] = {}
 it is a user's. A code object hashes all that it holds, so it is no key for what runs at each op."""
 
 
-def here() -> Span | None:
-    """The innermost line on the stack outside Lamina and NumPy, or the span set by `at`."""
+def here(inside: int = 0) -> Span | None:
+    """The innermost line on the stack outside Lamina and NumPy, or the span set by `at`.
+
+    Args:
+        inside: how many callers, beside the one that asks, are Lamina's and need no look.
+    """
     stack = _current.stack
     if stack:
         return stack[-1]
-    frame = sys._getframe(1)
+    frame = sys._getframe(1 + inside)
     while frame is not None:
         code = frame.f_code
         known = _lines.get(id(code))

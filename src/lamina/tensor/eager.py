@@ -147,7 +147,7 @@ def leaf(type: TensorType, buffer: Any) -> Value:
 
 def record(op: Op, operands: tuple[Value, ...]) -> Value:
     """The pending value of `op`, its type checked now and its elements computed later."""
-    value = apply(op, operands)
+    value = apply(op, operands, 2)  # this function, and who calls it
     value.data = sourced(value) if value.type.symbolic or not operands else _derived(operands)
     return value
 
@@ -199,8 +199,11 @@ def force(values: Sequence[Value], look: str = "the value") -> None:
     Raises:
         TraceError: a value depends on a placeholder of `jit` or `vmap`.
     """
-    with user_frames, exclusive.lock:
-        _force(values, look)
+    with exclusive.lock:
+        if len(values) == 1 and _force_one(values[0]):
+            return
+        with user_frames:
+            _force(values, look)
 
 
 def _force(values: Sequence[Value], look: str) -> None:
@@ -214,8 +217,6 @@ def _force(values: Sequence[Value], look: str) -> None:
     if not wanted:
         return
     roots = list(wanted.values())
-    if len(roots) == 1 and _force_one(roots[0]):
-        return
     related = _related(roots)
     cone = _Cone([*roots, *related])
     try:
@@ -244,8 +245,10 @@ def _force_one(root: Value) -> bool:
 
     False where it is something else, or where it fails, which the long way reports.
     """
-    family, operands = root.data.family, root.operands
-    if root.data.depth != 1 or family is None or not (family.alone and root.op.pure):
+    known, operands = root.data, root.operands
+    if known is None or known.depth != 1 or known.source is not None or known.family is None:
+        return False
+    if not (known.family.alone and root.op.pure):
         return False
     if len(operands) > 1 and len(set(operands)) < len(operands):
         return False

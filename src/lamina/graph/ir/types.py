@@ -20,13 +20,15 @@ class TensorType:
     Attributes:
         dtype: the element type.
         shape: the sizes of the axes.
+        size: the number of elements.
         symbolic: whether a size is a Dim, as in `f32[B,784]`.
     """
 
-    __slots__ = ("__weakref__", "dtype", "shape", "symbolic")
+    __slots__ = ("__weakref__", "dtype", "shape", "size", "symbolic")
     _interned: dict[tuple[DType, Shape], TensorType] = {}
     dtype: DType
     shape: Shape
+    size: int
     symbolic: bool
 
     def __new__(cls, dtype: DType, shape: Sequence[int] = ()) -> TensorType:
@@ -37,6 +39,7 @@ class TensorType:
             found = object.__new__(cls)
             object.__setattr__(found, "dtype", dtype)
             object.__setattr__(found, "shape", key[1])
+            object.__setattr__(found, "size", math.prod(key[1]))
             object.__setattr__(found, "symbolic", Dim in map(type, key[1]))
             found = cls._interned.setdefault(key, found)  # another thread may have been faster
         return found
@@ -50,11 +53,6 @@ class TensorType:
     @property
     def rank(self) -> int:
         return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
 
     @property
     def size_bytes(self) -> int:

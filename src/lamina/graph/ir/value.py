@@ -108,9 +108,9 @@ class Value(Expression):
         return f"<Value {self.id}: {self.type}{made}>"
 
 
-def apply(op: Op, operands: tuple[Value, ...] = ()) -> Value:
-    """The node of `op` on Values, its type checked."""
-    return Value(op.check(*[v.type for v in operands]), op, operands, here())
+def apply(op: Op, operands: tuple[Value, ...] = (), inside: int = 0) -> Value:
+    """The node of `op` on Values, its type checked; `inside` as of `here`, beside this function."""
+    return Value(op.check(*[v.type for v in operands]), op, operands, here(inside + 1))
 
 
 def emit(op: Op, *operands: Any) -> Any:

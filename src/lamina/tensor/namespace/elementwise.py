@@ -38,7 +38,7 @@ def _binary(kind: type[Op], x: Any, y: Any, floating: bool = False) -> Tensor:
     if type(x) is Tensor and type(y) is Tensor and x.type is y.type:
         strong = not (x.weak or y.weak)
         if strong and (not floating or x.type.dtype.is_inexact):
-            return emit(op, x, y)  # most calls: there is nothing to be done before
+            return x.__emit__(op, (x, y))  # most calls: there is nothing to be done before
     a, b = meet(op.name, x, y, floating=floating)
     return keep_weak(emit(op, a, b), x, y)
 
