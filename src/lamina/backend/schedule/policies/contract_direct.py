@@ -53,6 +53,8 @@ from lamina.backend.schedule.policies.contract_source import (
 from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.schedule import Schedule, Task
 
+WRITTEN_OUT = 128  # multiply-adds of vectors in a loop that is written out
+
 
 class Direct:
     """One contraction in the direct form; `find` says whether it has it.
@@ -356,6 +358,10 @@ class Direct:
                 before = [] if k else each_first(k | {c: i})
                 return [*before, *inside(rest[1:], k | {c: i})]
 
+            least, most = s.range_of(count)
+            written_out = least == most and most * self.plan.tile.sums <= WRITTEN_OUT
+            if c not in dilated and not rest[1:] and written_out:
+                return [over(s, c, most, one, "unroll")]
             return [over(s, c, count, one, start=first, step=step)]
 
         return inside(self.roles.k, {})

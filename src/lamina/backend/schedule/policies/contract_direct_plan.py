@@ -22,6 +22,7 @@ from lamina.backend.schedule.policies.contract_tiles import (
     GATHER_CYCLES,
     KEEP_CYCLES,
     MOST_ROWS,
+    NEAR_VECTORS,
     RUN_CYCLES,
     SLIVER_SHARE,
     STEP_CYCLES,
@@ -243,8 +244,16 @@ class Planner:
         steps = self.roles.size(self.roles.k)
         if tile.way == "across":
             steps /= math.prod(self.turns.values())
-        each = steps * (busy / units + STEP_CYCLES) + tile.sums * KEEP_CYCLES
+        step = max(busy / units, self._streamed(k, tile))
+        each = steps * (step + STEP_CYCLES) + tile.sums * KEEP_CYCLES
         return self.tile_count(m, k, tile) * each
+
+    def _streamed(self, k: Cut, tile: Tile) -> float:
+        """Cycles of a step that waits for the panel: tiles pass by it in the second cache, where
+        the first does not hold it."""
+        panel_bytes = k.elements * tile.columns * self._element_bytes
+        stays = panel_bytes <= self.target.caches.l1d_bytes // 2
+        return 0.0 if stays or tile.way != "across" else tile.vectors / NEAR_VECTORS
 
     # ------------------------------------------------------------ blocks and tasks
 

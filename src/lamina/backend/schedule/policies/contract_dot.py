@@ -32,6 +32,7 @@ from lamina.backend.schedule.policies.contract_nest import (
 )
 from lamina.backend.schedule.policies.contract_split import with_finish
 from lamina.backend.schedule.policies.contract_tiles import (
+    NEAR_VECTORS,
     TASK_CYCLES,
     TASKS_PER_CORE,
     elapsed,
@@ -45,7 +46,6 @@ REDUCE_CYCLES = 6.0  # to add the lanes of one vector of partial sums
 STAGE_CYCLES = 0.7  # to copy an element that is not simply loaded
 MOST_RESULTS = 2048  # for which sums of a vector each are kept
 STAGES = ("rows", "columns")
-NEAR_VECTORS = 0.6  # that the second cache gives in a cycle
 PRODUCTS = 2  # registers for products that are not added yet, where that is another instruction
 WIDEN_CYCLES = 0.5  # to widen a vector of bytes that is loaded
 PROLOGUE_CYCLES = 4.0  # to compute a vector of an operand that is not simply loaded

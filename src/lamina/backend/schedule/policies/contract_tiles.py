@@ -43,6 +43,7 @@ CLOSE_CYCLES = 0.03  # an element read again by another task
 STREAM_CYCLES = 0.1  # an element read in order from the last cache or from memory
 SHARED_CYCLES = 1.0  # an element of panels that one task writes and others read
 PASSING_CYCLES = 30.0  # a run of columns read where they lie, far away: nothing fetches it ahead
+NEAR_VECTORS = 0.6  # that the second cache gives in a cycle
 FAR_CYCLES = 0.2  # an element that is copied to the second cache rather than the first
 
 
