@@ -16,6 +16,8 @@ from contract_runs import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamina.backend.nest.dependence import statements
+from lamina.backend.nest.nodes import Prefetch
 from lamina.backend.schedule.policies.contract import POLICY, Form, choose
 from lamina.backend.schedule.policies.contract_axes import Axes, contraction_of
 from lamina.backend.schedule.policies.contract_dot import Dot
@@ -432,6 +434,80 @@ def test_few_rows_pass_by_short_slivers_of_a_large_matrix(sizes):
     assert plan.grid.task_m * plan.grid.task_n * 4 <= target.caches.l2_bytes // 4 + 4096
     swapped = tiled_plan(*sizes, target, swapped=True)
     assert plan.cost < swapped.cost
+
+
+def narrow_machine() -> Target:
+    """Vectors of 32 bytes, 512 KB of second cache, two cores."""
+    return select("avx2").with_caches(32 << 10, 512 << 10, 32 << 20).with_cores(2)
+
+
+@pytest.mark.parametrize("sizes", [(32, 768, 3072), (32, 768, 3000), (64, 4096, 4096)])
+def test_narrow_tiles_copy_columns_from_far_away_in_long_runs(sizes):
+    """A row of a narrow tile is a line on a page of its own, which is found once, ahead."""
+    plan = tiled_plan(*sizes, narrow_machine())
+    assert plan.stage_columns and not plan.shared
+    assert plan.tiles.nc * 4 >= 1024
+    assert plan.kc * plan.tiles.nc * 4 <= 512 << 10
+    (task,) = Tiled(Work(plan.work.body, plan.work.axes, narrow_machine())).schedule().tasks
+    asked = [s for s in statements(task.nest.body) if isinstance(s, Prefetch)]
+    assert [s.buffer for s in asked] == ["in1"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "form"),
+    [
+        ((12, 784, 256), Wide),  # a few rows pass by the matrix once
+        ((12, 128, 256), Tiled),  # which the second cache holds
+        ((13, 784, 256), Tiled),
+        ((8, 40_000, 7), Tiled),  # its rows are short
+    ],
+)
+def test_a_few_rows_pass_by_a_matrix_that_is_far_away(sizes, form):
+    m, k, n = sizes
+    graph = product("ik,kj->ij", (m, k), (k, n))
+    assert isinstance(choose(graph, contraction_of(graph), narrow_machine()), form)
+    x, y = samples(graph)
+    made = run_compiled(graph, POLICY.schedule(graph, select("avx2")), [x, y], select("avx2"))
+    assert_product("ik,kj->ij", [x, y], made[0])
+
+
+@pytest.mark.parametrize("machine", [narrow_machine, wide_machine])
+def test_lines_of_rows_that_are_read_across_stay_in_the_first_cache(machine):
+    target = machine()
+    graph = product("ki,kj->ij", (1024, 1000), (1024, 1000))
+    plan = TiledPlan(Work(graph, Axes(contraction_of(graph)), target), Wish())
+    assert plan.rows_along_m
+    assert plan.kc * target.caches.line_bytes <= target.caches.l1d_bytes
+
+
+def test_dot_products_that_wait_for_the_second_cache_cost_it():
+    """Long rows of many rows and columns do not stay in the first cache; short ones do."""
+    chosen = []
+    for k in (64, 2048):
+        graph = product("ik,jk->ij", (512, k), (512, k))
+        value = contraction_of(graph)
+        dot = Dot(Work(graph, Axes(value), narrow_machine()))
+        ideal = 512 * 512 * k / dot.work.lanes / dot.work.target.fma_units
+        chosen.append(dot.cycles / ideal)
+        if k == 2048:
+            assert isinstance(choose(graph, value, narrow_machine()), Tiled)
+    assert chosen[1] > 1.4 * chosen[0]
+
+
+def test_rows_found_by_index_are_copied_first():
+    """Their bounds are checked once for each element, not once for each tile that reads it."""
+
+    def looked_up(table, places, w):
+        return ops.contract(ops.gather(table, places, rest=1), w, "bk,kj->bj")
+
+    types = (
+        TensorType(dtypes.float32, (65, 128)),
+        TensorType(dtypes.int64, (500,)),
+        TensorType(dtypes.float32, (128, 300)),
+    )
+    graph = trace(looked_up, *types)
+    plan = TiledPlan(Work(graph, Axes(contraction_of(graph)), narrow_machine()), Wish())
+    assert not plan.reads.row_k.plain and plan.stage_rows
 
 
 @pytest.mark.parametrize(("n", "staged"), [(512, False), (500, True), (4096, True)])

@@ -171,7 +171,7 @@ class Access:
     Attributes:
         step: by how much each load's offset grows: 0 nowhere, 1 for the next element, more for a
             stride; None where that changes from place to place.
-        plain: nothing but one load, perhaps with a cast.
+        plain: nothing but one load, perhaps with a cast, whose offset does not depend on memory.
     """
 
     step: int | None
@@ -189,6 +189,7 @@ def access(s: Builder, element: Expr, var: Var, together: int = 1) -> Access:
     steps.discard(0)
     steps = {c if c is None or c % together else c // together for c in steps}
     plain = len(found) == 1 and found[0].mask is None and _is_load(element)
+    plain = plain and not any(loads(found[0].offset))
     if None in steps:
         return Access(None, plain)
     return Access(max((abs(c) for c in steps if c is not None), default=0), plain)
