@@ -19,7 +19,7 @@ BLOCK = 25
 
 @pytest.fixture(autouse=True)
 def tiles_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(map_tiles, "LEAST_TILES", 0)
+    monkeypatch.setattr(map_tiles, "LEAST_ELEMENTS", 0)
 
 
 def run(

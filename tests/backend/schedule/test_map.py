@@ -22,7 +22,7 @@ from lamina.runtime import Buffer
 
 @pytest.fixture(autouse=True)
 def tiles_for_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(map_tiles, "LEAST_TILES", 0)
+    monkeypatch.setattr(map_tiles, "LEAST_ELEMENTS", 0)
 
 
 def targets() -> list[str]:

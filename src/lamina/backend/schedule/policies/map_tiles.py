@@ -39,7 +39,7 @@ from lamina.graph.ir import Graph
 
 MOST_COLUMNS = 16  # of a tile: as many registers hold it
 LEAST_COLUMNS = 4
-LEAST_TILES = 64  # of a group: loops over fewer have many forms, for little work
+LEAST_ELEMENTS = 1 << 14  # of a group: loops over fewer have many forms, for little work
 LEAST_STRIDE = 8  # what lies closer together is read by whole loads without tiles
 MOST_OPERATIONS = 16  # of an element: each is written once a column
 ACROSS_LINES, ALONG_LINES = 16, 4  # cache lines of a block: along the input, along the output
@@ -72,7 +72,7 @@ def _tile(body: Graph, target: Target) -> Tile | None:
     if across is None:
         return None
     columns = _power_up_to(min(rows, MOST_COLUMNS, shape[across]))
-    few = math.prod(shape) < LEAST_TILES * columns * rows
+    few = math.prod(shape) < LEAST_ELEMENTS
     return None if few or columns < LEAST_COLUMNS else Tile(across, columns, rows)
 
 
