@@ -8,6 +8,7 @@ import pytest
 from benchmarks.peers import PEERS
 from benchmarks.workload import Workload, compare
 from benchmarks.workloads import gpt2_prefill, quantized, resnet_infer, transformer_train
+from lamina.backend.targets import select
 
 SMALL = transformer_train.Sizes(2, 32, 4, 16, 1, 50, last=True)
 ROWS = [
@@ -15,6 +16,7 @@ ROWS = [
     *resnet_infer.network(resnet_infer.Sizes(2, 32, 4, 5)).workloads(),
 ]
 PEERS_HERE = ["lamina", "torch", "jax", "onnxruntime", "openvino"]
+SATURATING = ("onnxruntime", "openvino")  # pairs of products of bytes, on processors without VNNI
 
 
 def share_of_tolerance(row: Workload, peer: str) -> float:
@@ -44,6 +46,8 @@ def test_the_reference_tells_a_wrong_network(monkeypatch):
 @pytest.mark.filterwarnings("ignore:torch.quantize:UserWarning")  # it is what torch 2.13 has
 @pytest.mark.parametrize("peer", PEERS_HERE)
 def test_layers_in_eight_bits(peer, monkeypatch):
+    if peer in SATURATING and not select().dots_bytes:
+        pytest.skip(f"{peer} saturates sums of two products on this processor, and is wrong")
     monkeypatch.setattr(quantized, "WIDTH", 256)
     assert share_of_tolerance(quantized.row(3), peer) < 1.0
 
