@@ -19,6 +19,7 @@ import numpy as np
 
 from lamina.backend.compile.exclude import Exclusions
 
+FIRST_WAY = "size, best fit"
 PLACEMENTS = 1024  # after the first way; one takes about 10 µs
 
 
@@ -46,16 +47,19 @@ def pack(given: Exclusions, least_bytes: int, placements: int = PLACEMENTS) -> P
         placements: how many intermediates are placed in ways after the first.
     """
     largest = np.argsort(-given.sizes, kind="stable")
-    best = _packed(given, largest, "size, best fit")
+    best = _packed(given, largest, FIRST_WAY)
     assert best is not None
     order = largest
     left = placements
     for name, tried in _orders(given, largest):
         for fit in ("best fit", "first fit"):
+            way = f"{name}, {fit}"
+            if way == FIRST_WAY:
+                continue
             if best.total_bytes <= least_bytes or left <= 0:
                 return best
             left -= len(given)
-            found = _packed(given, tried, f"{name}, {fit}", best.total_bytes)
+            found = _packed(given, tried, way, fit == "first fit", best.total_bytes)
             if found is not None:
                 best, order = found, tried
     return _improved(given, best, order, least_bytes, left)
@@ -97,11 +101,15 @@ def _improved(
 
 
 def _packed(
-    given: Exclusions, order: np.ndarray, way: str, limit_bytes: int | None = None
+    given: Exclusions,
+    order: np.ndarray,
+    way: str,
+    lowest: bool = False,
+    limit_bytes: int | None = None,
 ) -> Packing | None:
-    """The packing in an order; None where it does not stay below the limit."""
+    """The packing in an order, each in the tightest gap or the lowest one; None where it does not
+    stay below the limit."""
     sizes = given.sizes.tolist()
-    lowest = way.endswith("first fit")
     begins = np.zeros(len(given), np.int64)
     ends = np.zeros(len(given), np.int64)
     placed = np.zeros(len(given), bool)

@@ -33,8 +33,8 @@ from lamina.backend.schedule.policies.contract_tiles import (
 from lamina.backend.schedule.policies.contract_words import Words
 from lamina.backend.schedule.schedule import Schedule, Task
 
-MOST_ROWS = 4
-FAR_ROWS = 12  # likewise, of a matrix that the second cache does not hold
+MOST_ROWS = 4  # of the left operand
+FAR_ROWS = 12  # likewise, by a matrix that the second cache does not hold
 DEPTH = 8  # rows of the matrix read together
 LEAST_COLUMNS = 16  # vectors in a task
 LEAST_DEPTH = 32  # k that is worth a chunk
@@ -43,13 +43,12 @@ LEAST_DEPTH = 32  # k that is worth a chunk
 def is_wide(work: Work) -> bool:
     """Whether there are a few rows, and columns that lie along n."""
     _, m, n, k = work.axes.sizes
-    if m > FAR_ROWS or n < 2 * work.lanes:
+    long = n >= LEAST_COLUMNS * work.lanes and is_far(k * n, work)
+    if m > (FAR_ROWS if long else MOST_ROWS) or n < 2 * work.lanes:
         return False
     reads = probe(work)
-    if not reads.column_n.unit or reads.column_k.step is None:
-        return False
-    long = n >= LEAST_COLUMNS * work.lanes and reads.column_n.plain
-    return m <= MOST_ROWS or (long and is_far(k * n, work))
+    plain = m <= MOST_ROWS or reads.column_n.plain
+    return plain and reads.column_n.unit and reads.column_k.step is not None
 
 
 class Wide:
@@ -107,10 +106,10 @@ class Wide:
         last = s.minimum(s.add(first, self.depth), self.k)
         end = s.minimum(last, work.whole_steps)
         deep = s.add(first, s.multiply(s.floor_divide(s.subtract(end, first), DEPTH), DEPTH))
-        whole, any = work.whole, work.reader
+        whole, ends = work.whole, work.reader
         rest = [over(s, "k0", end, lambda k0: self._rows(whole, k0, 1), start=deep)]
         if work.whole_steps < self.k:
-            rest.append(over(s, "k0", last, lambda k0: self._rows(any, k0, 1), start=end))
+            rest.append(over(s, "k0", last, lambda k0: self._rows(ends, k0, 1), start=end))
         return [
             Alloc("y", work.dtype, self.m * self.columns),
             *self._clear(),
